@@ -1,0 +1,1 @@
+"""Benchmarks: each headline figure, with its peers beside it in the same run."""

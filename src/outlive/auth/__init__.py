@@ -1,0 +1,1 @@
+"""Logins and their verifiers, both sides, as pure state machines with one final verdict."""

@@ -1,0 +1,80 @@
+"""`outlive serve`: the proxy."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from outlive.cli.output import warn
+from outlive.config.errors import ConfigError, Problem
+from outlive.config.load import load
+from outlive.config.origin import Origin
+from outlive.config.url import UrlError, parse_url
+from outlive.observe import log
+
+_ADDRESS = "HOST:PORT"
+
+
+def serve(
+    urls: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[URL]...", help="mysql://user@host/database?password_env=NAME&max_connections=20"),
+    ] = None,
+    *,
+    config: Annotated[str | None, typer.Option(metavar="FILE", help="The configuration, a TOML file.")] = None,
+    mysql: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="MySQL clients [127.0.0.1:6033].")] = None,
+    postgres: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Comes in a later version.")] = None,
+    redis: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Comes in a later version.")] = None,
+    http: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Probes, metrics [127.0.0.1:8080].")] = None,
+    admin: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Moves metrics to a port of their own.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes; only 1 until the budget is shared between them.")] = 1,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error [info].")] = None,
+) -> int:
+    """Serve clients over a few server connections. SIGTERM drains, SIGHUP reloads."""
+    _refuse_what_comes_later(workers, postgres=postgres, redis=redis)
+    given = {
+        "listen.mysql": mysql,
+        "listen.http": http,
+        "listen.admin": admin,
+        "log_level": log_level,
+    }
+    flags = {option: value for option, value in given.items() if value is not None}
+    _warn_of_passwords(urls or [])
+    model = load(Origin(path=config, urls=tuple(urls or ()), flags=flags))
+    log.configure(model.log_level)
+    # The node pulls in the event loop and every protocol: not for a wrong argument or `--help`.
+    from outlive.proxy.node import run
+
+    return run(model)
+
+
+def _refuse_what_comes_later(workers: int, **listeners: str | None) -> None:
+    if workers != 1:
+        raise ConfigError(
+            [
+                Problem(
+                    f"{workers} workers are not possible: each process would have a budget of its own, and together "
+                    "they would pass the server's.",
+                    "Leave --workers out; it comes with the shared budget.",
+                    "--workers",
+                )
+            ]
+        )
+    for name, address in listeners.items():
+        if address is not None:
+            raise ConfigError([Problem(f"The {name} listener comes in a later version.", "Leave it out.", f"--{name}")])
+
+
+def _warn_of_passwords(urls: list[str]) -> None:
+    for url in urls:
+        try:
+            shows = parse_url(url).shows_password
+        except UrlError:
+            continue  # `load` refuses it, with the remedy
+        if shows:
+            warn(
+                "A password in an argument shows in the process list. "
+                "Use ?password_env=NAME, ?password_file=PATH or OUTLIVE_URL instead."
+            )
+            return

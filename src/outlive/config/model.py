@@ -1,0 +1,447 @@
+"""The configuration as one frozen model.
+
+Each option's unit is in its name (`_s`, `_ms`, `_bytes`; no unit: a count). Its range and its reason stand in its
+annotation, from which `reference.py` writes docs/configuration.md, so there is one place to change.
+The model is plain data: `rules.py` says which values fit together, `load.py` reads it from TOML, URLs and environment.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from outlive.config.addresses import Address
+from outlive.config.origin import Origin
+from outlive.config.secrets import EMPTY, Secret
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+TlsMode = Literal["disabled", "required", "verify-ca", "verify-identity"]
+ClientConnection = Literal["session", "transaction"]
+ProxyProtocol = Literal["off", "required"]
+Protocol = Literal["mysql"]
+
+ANY_DATABASE: Final = "*"  # the entry that serves clients which name no database, or one without an entry
+
+
+class Listen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where Outlive listens, each `HOST:PORT`; port 0 takes a free one."""
+
+    mysql: Annotated[
+        Address,
+        Meta(description="Clients that speak MySQL. Loopback by default, so that nothing is open by accident."),
+    ] = Address("127.0.0.1", 6033)
+    http: Annotated[
+        Address,
+        Meta(description="`/healthz`, `/readyz` and `/metrics`."),
+    ] = Address("127.0.0.1", 8080)
+    admin: Annotated[
+        Address | None,
+        Meta(description="Moves `/metrics` to a port of its own, for an HTTP port that others reach."),
+    ] = None
+
+
+class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One database (schema) that clients ask for by name, the servers it lives on and how they are used.
+
+    The budget (`max_connections`) belongs to a server, one host and port: databases on the same server share it.
+    """
+
+    # Where it is and who logs in.
+    scheme: Annotated[
+        Protocol,
+        Meta(description="The protocol; a URL says it."),
+    ] = "mysql"
+    hosts: Annotated[
+        tuple[Address, ...],
+        Meta(
+            min_length=1,
+            max_length=16,
+            description="Servers, tried in this order at each dial; the one that accepts writes is the primary.",
+        ),
+    ]
+    replicas: Annotated[
+        tuple[Address, ...],
+        Meta(max_length=16, description="Servers that clients of `NAME.ro` read from."),
+    ] = ()
+    database: Annotated[
+        str,
+        Meta(max_length=64, description="The schema at the server; by default NAME itself (none for `*`)."),
+    ] = ""
+    user: Annotated[
+        str,
+        Meta(
+            max_length=128,
+            description=(
+                "The user that clients log in with, and Outlive at the server. Also issues KILL over the control "
+                "connection."
+            ),
+        ),
+    ] = ""
+    password: Annotated[
+        Secret,
+        Meta(
+            description=(
+                "That user's password; `password_env`, `password_file` and `password_command` refer to it instead."
+            )
+        ),
+    ] = EMPTY
+    users: Annotated[
+        dict[str, Secret],
+        Meta(
+            description=(
+                "Further users, each with a password or `{ env = ... }`, `{ file = ... }`, `{ command = ... }`. "
+                "Each logs in at the server as itself."
+            )
+        ),
+    ] = {}
+    passthrough: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Users that are not listed here are asked for their clear password (TLS or RSA only), which is "
+                "tried at the server."
+            )
+        ),
+    ] = False
+    passthrough_attempts_per_minute: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="Most logins of unknown users tried at the server, for each user; guards it from guessing.",
+        ),
+    ] = 10
+
+    # The budget and the queue.
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=100_000,
+            description=(
+                "The budget: the most connections to the server ever. One of them is the control connection's "
+                "(KILL), so at least 2."
+            ),
+        ),
+    ] = 20
+    max_per_key: (
+        Annotated[
+            int,
+            Meta(
+                ge=1, le=100_000, description="Most connections of one user and kind of client, so that none takes all."
+            ),
+        ]
+        | None
+    ) = None
+    min_idle: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description=(
+                "Connections kept open without a client, so that the first request after a quiet time needs no dial."
+            ),
+        ),
+    ] = 0
+    max_waiters: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="Most clients in the queue; the next one gets error 1040 at once."),
+    ] = 10_000
+    acquire_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0.001,
+            le=3600,
+            description=(
+                "Longest wait in the queue, then error 1040. Below the 30 s after which most functions are stopped."
+            ),
+        ),
+    ] = 10.0
+    key_switch_after_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60_000,
+            description=(
+                "How long clients whose user has an idle connection may overtake the head of the queue; then a "
+                "connection is converted for the head."
+            ),
+        ),
+    ] = 50
+
+    # The life of a server connection.
+    connect_timeout_s: Annotated[
+        float,
+        Meta(ge=0.001, le=300, description="Longest dial: name, TCP, TLS and login together."),
+    ] = 5.0
+    max_age_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=604_800,
+            description=(
+                "A connection is replaced at 80 to 100 % of this age, at random: new addresses are noticed, "
+                "but not by all at once."
+            ),
+        ),
+    ] = 1800.0
+    idle_timeout_s: Annotated[
+        float,
+        Meta(ge=1, le=604_800, description="An idle connection above `min_idle` is closed after this."),
+    ] = 300.0
+    check_after_idle_s: Annotated[
+        float,
+        Meta(ge=0, le=86_400, description="A connection that was idle this long is pinged before it is lent again."),
+    ] = 5.0
+    ping_interval_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=3600,
+            description="Idle connections are pinged this often; it keeps the dead man's switch from firing.",
+        ),
+    ] = 20.0
+    dead_man_s: Annotated[
+        int,
+        Meta(
+            ge=3,
+            le=86_400,
+            description=(
+                "The server ends a connection that was silent this long (its session `wait_timeout`), so that "
+                "none outlives a node that was killed. More than `ping_interval_s`."
+            ),
+        ),
+    ] = 60
+    prepared_statements: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=16_382,
+            description=(
+                "Prepared statements kept on each server connection; the least recently used is closed. The "
+                "server's own limit is 16382 for all connections together."
+            ),
+        ),
+    ] = 100
+
+    # Clients.
+    client_connection: Annotated[
+        ClientConnection,
+        Meta(
+            description=(
+                "`transaction` closes the client's connection after each transaction, for applications that want it so."
+            )
+        ),
+    ] = "session"
+    transaction_idle_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=86_400,
+            description=(
+                "A client that is silent this long inside a transaction loses it: a frozen function looks just "
+                "like that."
+            ),
+        ),
+    ] = 10.0
+    pin_idle_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=86_400,
+            description="A client that is silent this long while it pins a server connection is ended.",
+        ),
+    ] = 60.0
+    client_write_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=86_400,
+            description=(
+                "A client that takes nothing of its reply for this long is ended, as it holds a server connection"
+                " meanwhile."
+            ),
+        ),
+    ] = 60.0
+    pin_functions: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=1000,
+            description=(
+                "Stored functions that change session state silently; a client that calls one keeps its server "
+                "connection to its end."
+            ),
+        ),
+    ] = ()
+
+    # TLS to the server.
+    tls: Annotated[
+        TlsMode,
+        Meta(
+            description=(
+                "`verify-identity` checks certificate and name, `verify-ca` the certificate only, `required` "
+                "nothing: it keeps listeners out, not impostors."
+            )
+        ),
+    ] = "disabled"
+    tls_ca: Annotated[
+        str | None,
+        Meta(description="File of the authorities (PEM) that `verify-*` trusts; by default the system's."),
+    ] = None
+    tls_cert: Annotated[
+        str | None,
+        Meta(description="File of the certificate (PEM) that Outlive shows the server."),
+    ] = None
+    tls_key: Annotated[
+        str | None,
+        Meta(description="File of its key (PEM)."),
+    ] = None
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All of one node. `databases` is by the name that clients ask for."""
+
+    node: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2047,
+            description=(
+                "This node's number; part of the connection ids that clients see, so that KILL finds its node. "
+                "Different on each node."
+            ),
+        ),
+    ] = 0
+    log_level: Annotated[
+        LogLevel,
+        Meta(description="Least severity that is logged, on standard error."),
+    ] = "info"
+    listen: Listen = Listen()
+    databases: dict[str, Database] = {}
+
+    max_clients: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description=(
+                "Most client connections; at the limit the one idle longest without a lease is ended for the new one."
+            ),
+        ),
+    ] = 10_000
+    login_timeout_s: Annotated[
+        float,
+        Meta(ge=0.1, le=300, description="Longest login of a client, TLS included."),
+    ] = 10.0
+    login_buffer_bytes: Annotated[
+        int,
+        Meta(ge=1024, le=16_384, description="Most that is read of a client before its login is accepted."),
+    ] = 16_384
+    client_buffer_bytes: Annotated[
+        int,
+        Meta(
+            ge=4096,
+            le=16_777_216,
+            description="Most that is held for a client in each direction; then reading from the other side pauses.",
+        ),
+    ] = 65_536
+    client_keepalive_s: Annotated[
+        int,
+        Meta(
+            ge=10,
+            le=7200,
+            description=(
+                "TCP keepalive of idle clients. Below the 350 s after which cloud load balancers forget a connection."
+            ),
+        ),
+    ] = 300
+    drain_delay_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=300,
+            description=(
+                "After SIGTERM clients are still accepted for this long, until load balancers have seen `/readyz`"
+                " turn 503."
+            ),
+        ),
+    ] = 2.0
+    drain_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="Then leases may finish for this long. Both together below the 30 s that orchestrators give.",
+        ),
+    ] = 20.0
+
+    proxy_protocol: Annotated[
+        ProxyProtocol,
+        Meta(
+            description=(
+                "Whether MySQL clients' connections begin with a PROXY protocol v2 header. Never guessed: a MySQL"
+                " server speaks first."
+            )
+        ),
+    ] = "off"
+    proxy_protocol_trusted: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=1000,
+            description="Networks (`10.0.0.0/8`) of the load balancers that may send it; others are closed.",
+        ),
+    ] = ()
+
+    tls_cert: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "File of the certificate chain (PEM) shown to clients; with it clients may use TLS. Read again "
+                "when it changes."
+            )
+        ),
+    ] = None
+    tls_key: Annotated[
+        str | None,
+        Meta(description="File of its key (PEM)."),
+    ] = None
+    tls_client_ca: Annotated[
+        str | None,
+        Meta(description="File of the authorities (PEM); with it clients must show a certificate of one of them."),
+    ] = None
+    tls_required: Annotated[
+        bool,
+        Meta(description="Refuses clients that log in without TLS."),
+    ] = False
+
+    origin: Origin | None = None
+    """What it was loaded from, for `load.reload`; no option, and not compared when it was loaded again."""
+
+    def servers(self) -> dict[Address, Database]:
+        """Each server and one of the databases on it, whose SERVER_OPTIONS hold for all of them (`rules.py`)."""
+        found: dict[Address, Database] = {}
+        for database in self.databases.values():
+            for address in (*database.hosts, *database.replicas):
+                found.setdefault(address, database)
+        return found
+
+
+SERVER_OPTIONS: Final = (
+    "max_connections",
+    "max_per_key",
+    "max_waiters",
+    "key_switch_after_ms",
+    "connect_timeout_s",
+    "max_age_s",
+    "idle_timeout_s",
+    "check_after_idle_s",
+    "ping_interval_s",
+    "dead_man_s",
+    "prepared_statements",
+    "tls",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
+)
+"""Options of a Database that belong to its servers: databases on the same server share them."""

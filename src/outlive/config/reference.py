@@ -1,0 +1,129 @@
+"""docs/configuration.md, written from the model; a test compares the two, so that they cannot drift apart.
+
+python -m outlive.config.reference > docs/configuration.md
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+from outlive.config.addresses import Address
+from outlive.config.model import SERVER_OPTIONS
+from outlive.config.options import CONFIG_OPTIONS, DATABASE_OPTIONS, LISTEN_OPTIONS, REQUIRED, Option
+from outlive.config.secrets import COMMAND_TIMEOUT_S, Secret
+
+_INTRODUCTION: Final = """\
+# Configuration
+
+<!-- Written from the model in src/outlive/config/model.py by `python -m outlive.config.reference`. Do not edit. -->
+
+Outlive is configured by a TOML file (`--config`, or `OUTLIVE_CONFIG`), by URLs (arguments, or `OUTLIVE_URL` with blanks
+between them), by the environment and by flags. A later one of *file, environment, flags* wins; URLs add to the
+databases of the file, and URLs given as arguments replace `OUTLIVE_URL`.
+
+`outlive check outlive.toml` says whether a file is right, with the line, the option and the remedy. Unknown options,
+impossible values and missing secrets are refused, never ignored. SIGHUP loads everything again; a configuration that is
+refused leaves the old one in force.
+
+The unit of an option is in its name: `_s` seconds, `_ms` milliseconds, `_bytes` bytes; without one it is a count.
+
+```toml
+max_clients = 5000
+
+[listen]
+mysql = "0.0.0.0:6033"
+
+[databases.shop]
+url = "mysql://app@db.internal/shop?password_env=DB_PASSWORD"
+max_connections = 40
+tls = "verify-identity"
+
+[databases.shop.users]
+reporting = { file = "/run/secrets/reporting" }
+```
+"""
+
+_URLS: Final = """\
+## URLs
+
+`mysql://user:password@host:port/database?option=value&option=value`
+
+- The path names the database, for clients and at the server. Without one the entry is called `*`: it serves clients
+  that name no database, or one without an entry of its own.
+- Every option of `[databases.NAME]` is a query parameter, except `users`; lists have commas between their items.
+- Several hosts: `mysql://user@db1,db2:3307/shop`. The default port is 3306. An IPv6 address stands in brackets.
+- `mariadb://`, `mysql+pymysql://` and the like are accepted as they are. So are `sslmode=`, `ssl-mode=`, `ssl=true`
+  (which is `tls=verify-identity`), `ssl-ca=`, `ssl-cert=` and `ssl-key=`. `sslmode=prefer` is refused: whoever is
+  between could switch TLS off. Other parameters of drivers are refused by name.
+- Special characters of user and password are %-escapes: `@` is `%40`, `/` is `%2F`, `?` is `%3F`.
+- A password in an argument works, with a warning: it shows in the process list.
+"""
+
+_SECRETS: Final = f"""\
+## Secrets
+
+Instead of `password`: `password_env` (a variable), `password_file` (a file) or `password_command` (a program with its
+arguments, without a shell, which writes it to its standard output within {COMMAND_TIMEOUT_S:g} s). They are read at
+each dial, and once more after the server refused a login, so that rotation and short-lived tokens work. One newline at
+the end of a file or an output is not part of the secret. Secrets are in no log, error or metric.
+"""
+
+_SERVERS: Final = """\
+## Databases on the same server
+
+A server is one host and port, as it is written; it has one budget, however many databases, users and replicas
+live on it. These options belong to the server, so databases on the same one share them: say each once, or the same.
+A user has one password at a server.
+
+{options}
+"""
+
+
+def reference() -> str:
+    """The text of docs/configuration.md."""
+    parts = [
+        _INTRODUCTION,
+        _section(
+            "## The node",
+            "At the top of the file. Each is also an environment variable, as `OUTLIVE_MAX_CLIENTS`.",
+            CONFIG_OPTIONS,
+        ),
+        _section(
+            "## [listen]",
+            "Each is `HOST:PORT`; port 0 takes a free one. Also a flag, `--mysql`, and a variable, `OUTLIVE_MYSQL`.",
+            LISTEN_OPTIONS,
+        ),
+        _section(
+            "## [databases.NAME]",
+            "NAME is what clients ask for; `NAME.ro` reads from its replicas. `url` may stand for scheme, hosts, user, "
+            "password and database, and for any other option as its parameter.",
+            DATABASE_OPTIONS,
+        ),
+        _URLS,
+        _SECRETS,
+        _SERVERS.format(options=", ".join(f"`{name}`" for name in SERVER_OPTIONS)),
+    ]
+    return "\n".join(parts)
+
+
+def _section(title: str, text: str, options: Mapping[str, Option]) -> str:
+    rows = [f"| `{o.name}` | {_default(o.default)} | {o.words.replace('|', '/')} | {o.why} |" for o in options.values()]
+    return "\n".join([title, "", text, "", "| option | default | values | why |", "|---|---|---|---|", *rows, ""])
+
+
+def _default(value: object) -> str:
+    if value is REQUIRED:
+        return "required"
+    if value is None or value in ("", (), {}) or isinstance(value, Secret):
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, float):
+        return f"`{value:g}`"
+    return f'`"{value}"`' if isinstance(value, str | Address) else f"`{value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

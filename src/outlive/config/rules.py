@@ -1,0 +1,238 @@
+"""Which values fit together: what types and ranges alone cannot say. Pure, except that TLS files are looked at."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from outlive.config.addresses import Address
+from outlive.config.errors import Problem
+from outlive.config.model import ANY_DATABASE, SERVER_OPTIONS, Config, Database
+
+Report = Callable[[str, str, str], None]
+
+REPLICA_SUFFIX: Final = ".ro"
+SPARE_DESCRIPTORS: Final = 64  # listeners, HTTP, the loop's own, certificate and secret files while they are read
+ORCHESTRATOR_GRACE_S: Final = 30  # what orchestrators leave between SIGTERM and SIGKILL by default
+
+
+def check_database(name: str, database: Database, report: Report) -> None:
+    """The rules of one database; reports paths below it."""
+    if not name:
+        report("", "A database has no name.", "Clients ask for it by name; * serves those that name none.")
+    if name.endswith(REPLICA_SUFFIX):
+        report("", f"The name {name} ends in .ro, which means the replicas of a database.", "Choose another name.")
+    if not database.user and not database.passthrough:
+        report("user", "There is no user to log in with.", "Add user and password, or passthrough = true.")
+    if database.user in database.users:
+        report(f"users.{database.user}", f"The user {database.user} is listed twice.", "Leave it out under users.")
+    if database.dead_man_s <= database.ping_interval_s:
+        report(
+            "dead_man_s",
+            f"dead_man_s ({database.dead_man_s}) must be more than ping_interval_s ({database.ping_interval_s:g}), "
+            "or the server ends idle connections between two pings.",
+            f"Set it to {int(database.ping_interval_s) * 3} or more.",
+        )
+    if database.min_idle >= database.max_connections:
+        report(
+            "min_idle",
+            f"min_idle ({database.min_idle}) must be below max_connections ({database.max_connections}), "
+            "of which one is the control connection's.",
+            f"Set it to {database.max_connections - 1} or less.",
+        )
+    _check_tls_files(database, ("tls_ca", "tls_cert", "tls_key"), report)
+    if database.tls == "disabled":
+        for option in ("tls_ca", "tls_cert", "tls_key"):
+            if getattr(database, option) is not None:
+                report(option, f"{option} is set but tls is disabled.", 'Add tls = "verify-identity".')
+
+
+def _check_tls_files(options: Database | Config, names: tuple[str, ...], report: Report) -> None:
+    for name in names:
+        path = getattr(options, name)
+        if path is not None and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+            report(name, f"The file {path} cannot be read.", "Correct the path, or the file's permissions.")
+    for one, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
+        if getattr(options, one) is not None and getattr(options, other) is None:
+            report(one, f"{one} is set but {other} is not.", f"Add {other}; certificate and key go together.")
+
+
+def share_servers(
+    databases: Mapping[str, Database], explicit: Mapping[str, frozenset[str]], report: Report
+) -> dict[str, Database]:
+    """The databases, with the same SERVER_OPTIONS on the same server; reports those that contradict each other.
+
+    What one database says holds for its servers, and so for the databases on them that do not say anything.
+    """
+    shared = dict(databases)
+    for option in SERVER_OPTIONS:
+        said = _Said(option, report)
+        speaking = [name for name in shared if option in explicit[name]]
+        silent = [name for name in shared if option not in explicit[name]]
+        while speaking:
+            for name in speaking:
+                said.by(name, shared[name])
+            # A database that took over a value says it to its other servers in turn.
+            speaking = [name for name in silent if said.about(shared[name])]
+            silent = [name for name in silent if name not in speaking]
+            for name in speaking:
+                value = said.values[said.about(shared[name])[0]][0]
+                shared[name] = msgspec.structs.replace(shared[name], **{option: value})
+    return shared
+
+
+class _Said:
+    """What was said about one option, by server: the value and the database that said it first."""
+
+    def __init__(self, option: str, report: Report) -> None:
+        self.option = option
+        self.report = report
+        self.values: dict[Address, tuple[object, str]] = {}
+
+    def by(self, name: str, database: Database) -> None:
+        value = getattr(database, self.option)
+        for address in _servers(database):
+            known, first = self.values.setdefault(address, (value, name))
+            if known != value:
+                self.report(
+                    f"{name}.{self.option}",
+                    f"{name} and {first} are on the same server {address} but say {self.option} {value} and {known}.",
+                    f"Give {self.option} once, or the same to both: it belongs to the server.",
+                )
+                return
+
+    def about(self, database: Database) -> list[Address]:
+        return [address for address in _servers(database) if address in self.values]
+
+
+def _servers(database: Database) -> tuple[Address, ...]:
+    return tuple(dict.fromkeys((*database.hosts, *database.replicas)))
+
+
+def check_users(databases: Mapping[str, Database], report: Report) -> None:
+    """One user has one password at one server, as its connections are pooled by user."""
+    seen: dict[tuple[Address, str], tuple[object, str]] = {}
+    for name, database in databases.items():
+        for user, secret in {database.user: database.password, **database.users}.items():
+            for address in _servers(database):
+                known, first = seen.setdefault((address, user), (secret, name))
+                if known != secret:
+                    report(
+                        f"{name}.{'password' if user == database.user else f'users.{user}'}",
+                        f"{name} and {first} give the user {user} different passwords at the same server {address}.",
+                        "A user has one password at a server: refer to the same secret in both.",
+                    )
+                    break
+
+
+def check_node(config: Config, report: Report) -> None:
+    """The rules of the node's own options."""
+    if not config.databases:
+        report(
+            "databases",
+            "There is no database to serve.",
+            "Give a URL (outlive serve mysql://user@host/database) or a configuration with [databases.NAME].",
+        )
+    if config.proxy_protocol == "required" and not config.proxy_protocol_trusted:
+        report(
+            "proxy_protocol_trusted",
+            "proxy_protocol is required but no network is trusted to send it.",
+            'Add the load balancers\' networks, as proxy_protocol_trusted = ["10.0.0.0/8"].',
+        )
+    for network in config.proxy_protocol_trusted:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            report("proxy_protocol_trusted", f"{network} is not a network.", "Write 10.0.0.0/8, 192.0.2.7 or fd00::/8.")
+    _check_tls_files(config, ("tls_cert", "tls_key", "tls_client_ca"), report)
+    for option, given in (("tls_client_ca", config.tls_client_ca), ("tls_required", config.tls_required)):
+        if given and config.tls_cert is None:
+            report(option, f"{option} is set but there is no certificate.", "Add tls_cert and tls_key.")
+    _check_ports(config, report)
+
+
+def _check_ports(config: Config, report: Report) -> None:
+    listen = config.listen
+    taken: dict[Address, str] = {}
+    for name, address in (("mysql", listen.mysql), ("http", listen.http), ("admin", listen.admin)):
+        if address is None or address.port == 0:
+            continue
+        first = taken.setdefault(address, name)
+        if first != name:
+            report(f"listen.{name}", f"{name} and {first} both listen on {address}.", "Give one of them another port.")
+
+
+def descriptors_needed(config: Config) -> int:
+    """How many open files the node may need at once."""
+    budgets = sum(database.max_connections for database in config.servers().values())
+    return config.max_clients + budgets + SPARE_DESCRIPTORS
+
+
+def check_file_limit(config: Config, limit: int, report: Report) -> None:
+    """Whether the process may open that many files; `limit` is the hard RLIMIT_NOFILE."""
+    needed = descriptors_needed(config)
+    if needed > limit:
+        report(
+            "max_clients",
+            f"max_clients ({config.max_clients}) and the budgets need {needed} open files, but {limit} are allowed.",
+            f"Set it to {max(1, limit - needed + config.max_clients)} or less, or raise the limit (ulimit -Hn).",
+        )
+
+
+def advice(config: Config) -> list[Problem]:
+    """What is possible but rarely meant; `outlive check` shows it and does not fail."""
+    found: list[Problem] = []
+    drain_s = config.drain_delay_s + config.drain_timeout_s
+    if drain_s >= ORCHESTRATOR_GRACE_S:
+        found.append(
+            Problem(
+                f"Draining may take {drain_s:g} s, and orchestrators kill after {ORCHESTRATOR_GRACE_S} s by default.",
+                "Lower drain_timeout_s, or raise the orchestrator's grace period.",
+                "drain_timeout_s",
+            )
+        )
+    if not _is_loopback(config.listen.mysql.host) and config.tls_cert is None:
+        found.append(
+            Problem(
+                f"Clients on {config.listen.mysql} speak without TLS.",
+                "Add tls_cert and tls_key unless the network is private.",
+                "listen.mysql",
+            )
+        )
+    for name, database in config.databases.items():
+        if database.tls == "required":
+            found.append(
+                Problem(
+                    "The server's certificate is not verified, so an impostor can read the traffic.",
+                    'Set tls = "verify-identity".',
+                    f"databases.{name}.tls",
+                )
+            )
+        if database.passthrough and config.tls_cert is None:
+            found.append(
+                Problem(
+                    "Without TLS passed-through users can log in by the RSA exchange of caching_sha2_password only.",
+                    "Add tls_cert and tls_key for clients with other plugins.",
+                    f"databases.{name}.passthrough",
+                )
+            )
+    if len(config.databases) > 1 and ANY_DATABASE in config.databases:
+        found.append(
+            Problem(
+                "Clients that name an unknown database are served by *.",
+                "Leave it out if they should be refused.",
+                f"databases.{ANY_DATABASE}",
+            )
+        )
+    return found
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

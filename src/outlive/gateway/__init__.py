@@ -1,0 +1,1 @@
+"""What Outlive serves over HTTP."""

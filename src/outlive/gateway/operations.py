@@ -1,0 +1,128 @@
+"""`/healthz`, `/readyz` and `/metrics`, served by uvicorn inside the node's own loop.
+
+In the same loop on purpose: a node whose loop hangs must fail its health check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from outlive import __version__
+from outlive.observe.exposition import expose
+from outlive.observe.metrics import Metrics
+
+BACKLOG: Final = 128
+MAX_CONCURRENT: Final = 64  # probes and a few scrapers; more is a mistake that must not take the clients' memory
+KEEP_ALIVE_S: Final = 15  # the usual scrape interval, so that a scraper keeps its connection
+STOP_S: Final = 1  # an answer takes milliseconds; who still reads after this is cut off
+
+
+class NodeState(Protocol):
+    """What the operations pages know of the node."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether SIGTERM came: then `/readyz` is 503. A database that is away does not matter: clients wait for it."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """The node's figures."""
+
+
+def operations_app(state: NodeState, *, probes: bool = True, metrics: bool = True) -> Starlette:
+    """The application with the probes, the metrics, or both."""
+
+    async def healthz(request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(request: Request) -> Response:
+        if state.draining:
+            return PlainTextResponse("draining\n", 503)
+        return PlainTextResponse("ok\n")
+
+    async def figures(request: Request) -> Response:
+        body, content_type = expose(state.metrics, __version__)
+        return Response(body, media_type=content_type)
+
+    routes: list[BaseRoute] = []
+    if probes:
+        routes += [Route("/healthz", healthz), Route("/readyz", readyz)]
+    if metrics:
+        routes.append(Route("/metrics", figures))
+    return Starlette(routes=routes)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: the node has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+class Operations:
+    """A running HTTP listener."""
+
+    def __init__(self, server: uvicorn.Server, task: asyncio.Task[None], port: int) -> None:
+        self._server = server
+        self._task = task
+        self.port = port
+
+    async def close(self) -> None:
+        """Stop listening, let answers finish for up to STOP_S, and close. May be called again."""
+        self._server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({self._task}, timeout=STOP_S + 1)
+        if not self._task.done():
+            self._task.cancel()
+
+
+async def serve_operations(
+    host: str, port: int, state: NodeState, *, probes: bool = True, metrics: bool = True
+) -> Operations:
+    """Listen and serve in the running loop. Raises OSError when the address cannot be had; port 0 takes a free one."""
+    listener = _listen(host, port)
+    config = uvicorn.Config(
+        operations_app(state, probes=probes, metrics=metrics),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        limit_concurrency=MAX_CONCURRENT,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_S,
+    )
+    server = _Server(config)
+    task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]), name="operations")
+    return Operations(server, task, listener.getsockname()[1])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # Bound here and not by uvicorn, which ends the whole process when it cannot.
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,111 @@
+"""Which waiter gets a slot, and when a slot changes its key for the head of the queue.
+
+All keys share one FIFO. A strict one would log in anew for nearly every lease as soon as two keys are busy, so a slot
+serves its own key on for up to `key_switch_after_ms`, counted from when the head began to wait, or from when the slot
+began to serve its key if that was later: in a long queue everyone has waited that long, and every lease would switch.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+from outlive.pool.actions import Lend, S, W
+from outlive.pool.books import Books
+from outlive.pool.keypool import KeyPool
+from outlive.pool.slot import CLOSING, IDLE
+
+# A slot that nobody of its own key asks for is given away after this part of key_switch_after_ms: its last client
+# often comes back within a few milliseconds, and a switch there and back costs more than that.
+LINGER: Final = 0.1
+
+
+def head_of_queue(books: Books[S, W], own: KeyPool[S, W] | None = None) -> W | None:
+    """The first waiter for whom no slot is on its way, and whose key may have another one (or is `own`)."""
+    head: W | None = None
+    for keypool in books.waiting.values():
+        waiter = keypool.first_uncovered()
+        if waiter is None or (head is not None and head.ticket < waiter.ticket):
+            continue
+        if keypool is own or may_gain(books, keypool):
+            head = waiter
+    return head
+
+
+def may_gain(books: Books[S, W], keypool: KeyPool[S, W]) -> bool:
+    """Whether the key may have one more slot: it is below its maximum, and its login was not refused just now."""
+    if keypool.backoff.retry_at > books.now:
+        return False
+    most = books.limits.max_per_key
+    if most is None:
+        return True
+    promised = sum(slot.incoming_to is keypool and slot.state == CLOSING for slot in books.slots)
+    return keypool.size + promised < most
+
+
+def switch_at(books: Books[S, W], slot: S, head: W) -> float:
+    """From when on `slot`, of another key, is to be switched to the key of `head`."""
+    dials_fail = books.backoff.failures > 0
+    if dials_fail and not books.convertible(slot, head.key):
+        return inf  # it would be closed, and nothing would come in its place
+    patience_s = books.limits.key_switch_after_ms / 1000.0
+    overtaken_enough = max(head.waiting_since, slot.switched_at) + patience_s
+    grows = books.has_room and not dials_fail
+    if slot.state != IDLE or slot.keypool.waiters or grows:
+        return overtaken_enough
+    return min(overtaken_enough, slot.idle_since + patience_s * LINGER)
+
+
+def choose(books: Books[S, W], slot: S, now: float) -> W | None:
+    """The waiter that a slot at hand is lent to, if any. The slot may be switched to another key instead."""
+    keypool = slot.keypool
+    if not keypool.waiters or len(books.waiting) > 1:
+        head = head_of_queue(books, keypool)
+        if head is not None and head.key != keypool.key and switch_at(books, slot, head) <= now:
+            books.convert(slot, books.keypools[head.key])
+            return None
+        if not keypool.waiters:
+            return None
+    waiter: W = next(iter(keypool.waiters))
+    books.lend(slot, waiter)
+    return waiter
+
+
+def serve_waiters(books: Books[S, W], now: float) -> None:
+    """Lend and switch what is idle: first for the head of the queue, then for those who may overtake it."""
+    while (head := head_of_queue(books)) is not None:
+        keypool = books.keypools[head.key]
+        if lend_idle(books, keypool):
+            continue
+        donor = best_donor(books, head, now)
+        if donor is None:
+            break
+        books.convert(donor, keypool)
+    for keypool in list(books.waiting.values()):
+        while keypool.waiters and lend_idle(books, keypool):
+            pass
+
+
+def lend_idle(books: Books[S, W], keypool: KeyPool[S, W]) -> bool:
+    waiter = next(iter(keypool.waiters))
+    slot = keypool.best_idle(waiter.settings, waiter)
+    if slot is None:
+        return False
+    books.lend(slot, waiter)
+    books.actions.append(Lend(slot, waiter))
+    return True
+
+
+def best_donor(books: Books[S, W], head: W, now: float) -> S | None:
+    """The idle slot of another key that is least missed."""
+    due = [slot for slot in books.idle_slots() if slot.key != head.key and switch_at(books, slot, head) <= now]
+    return min(
+        due,
+        key=lambda slot: (
+            not books.convertible(slot, head.key),
+            slot.residue_of is not None,
+            len(slot.keypool.idle) <= slot.keypool.min_idle,
+            slot.idle_since,
+        ),
+        default=None,
+    )

@@ -1,0 +1,1 @@
+"""The client side's I/O of the wire: listeners, relays, drain."""

@@ -1,0 +1,603 @@
+"""One MySQL client after its login: its commands go to leased server connections, the replies come back.
+
+A client runs one command at a time: what it sends before the reply is complete waits in `_inbox`, so no reply can overtake
+another. The phases say what is awaited; everything that happens is a call from the loop, there is no task and no timer here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from outlive.proxy.mysql import errors
+from outlive.proxy.mysql.abandon import abandon
+from outlive.proxy.mysql.phases import (
+    ASKING,
+    BUSY,
+    CLOSED,
+    INFILE,
+    PHASE_NAMES,
+    PREPARING,
+    READY,
+    RELAYING,
+    UPLOADING,
+    WAITING,
+)
+from outlive.proxy.mysql.upload import Upload
+from outlive.session.mysql import actions
+from outlive.session.mysql.analysis import PLAIN_READ
+from outlive.session.mysql.client_session import ClientSession
+from outlive.session.mysql.executes import NO_REPLY
+from outlive.session.mysql.steps import ASK_STATUS, Step, ping_step, query_step
+from outlive.upstream.mysql.connection import ServerConnection
+from outlive.upstream.mysql.key import as_key
+from outlive.upstream.mysql.server import Client
+from outlive.wire import ProtocolError
+from outlive.wire.mysql.constants import SERVER_STATUS_IN_TRANS
+from outlive.wire.mysql.ok import ERR
+from outlive.wire.mysql.packets import packet as frame
+from outlive.wire.mysql.reply import ANY_SEQUENCE, REPLY_PREPARE, ReplyReader
+
+if TYPE_CHECKING:
+    from outlive.proxy.mysql.channel import Channel
+    from outlive.proxy.mysql.services import Services
+    from outlive.upstream.mysql.route import Route
+
+WHOLE_BYTES: Final = 256 * 1024
+"""A command up to this size is held whole before it goes on; a larger one is streamed."""
+_TRANSACTIONAL: Final = frozenset(
+    (b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"REPLACE", b"COMMIT", b"ROLLBACK", b"CALL", b"WITH", b"DO")
+)
+
+
+class ProxiedClient(Client):
+    """A logged-in client. `channel` is its socket, `route` where its connections come from."""
+
+    __slots__ = (
+        "_begun", "_inbox", "_outgoing", "_upload", "active_at", "activity", "channel", "charset", "connection", "last", "leased_at",
+        "phase", "pins", "probing", "reader", "route", "seen_activity", "server", "services", "session", "silent_since",
+        "stalled_at",
+    )  # fmt: skip
+
+    def __init__(self, channel: Channel, session: ClientSession, route: Route, services: Services) -> None:
+        Client.__init__(self)
+        self.channel = channel
+        self.session = session
+        self.route = route
+        self.services = services
+        self.server = route.server()
+        self.key = route.key(session)
+        self.connection: ServerConnection | None = None
+        self.last: ServerConnection | None = None
+        self.reader = ReplyReader(session.capabilities, session.policy)
+        self.phase = READY
+        self.active_at = services.now
+        self.activity = 0
+        self.seen_activity = 0
+        self.leased_at = 0.0
+        self.silent_since = services.now
+        self.stalled_at = 0.0
+        self.probing = False
+        self.charset = 0
+        self.pins: tuple[str, ...] = ()
+        self._begun = False
+        self._inbox = bytearray()
+        self._outgoing = b""
+        self._upload: Upload | None = None
+
+    def __repr__(self) -> str:
+        return f"<ProxiedClient {self.session.user} {PHASE_NAMES[self.phase]}>"
+
+    # -- from the client ---------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client, decrypted."""
+        if self.phase == READY and not self._inbox:
+            size = len(data)
+            if size > 4 and size - 4 == data[0] | data[1] << 8 | data[2] << 16 and not data[3] and size <= WHOLE_BYTES:
+                self._command(data)
+                return
+        self._inbox += data
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Takes what is whole out of the inbox, as far as the phase allows."""
+        inbox = self._inbox
+        while inbox:
+            if self.phase == READY:
+                if not self._take_command():
+                    break
+            elif self.phase in (UPLOADING, INFILE):
+                if not self._take_upload():
+                    break
+            else:
+                break
+        held = len(inbox)
+        # A whole command may be held while it is incomplete; what was sent ahead of its turn may not grow like that.
+        limit = WHOLE_BYTES + 4 if self.phase == READY else self.services.client_buffer_bytes
+        self.channel.pause_reading(held >= limit or (self._upload is not None and held > 0))
+
+    def _take_command(self) -> bool:
+        inbox = self._inbox
+        if len(inbox) < 5:
+            if len(inbox) == 4 and not (inbox[0] or inbox[1] or inbox[2]):
+                inbox.clear()
+                self._command(b"\0\0\0\0\0")  # a packet without a command: COM_SLEEP, as the servers take it
+                return True
+            return False
+        length = inbox[0] | inbox[1] << 8 | inbox[2] << 16
+        if inbox[3]:
+            self._refuse_and_close(errors.OUT_OF_ORDER)
+            return False
+        end = length + 4
+        if end > WHOLE_BYTES:
+            return self._begin_upload()
+        if length == 0:
+            del inbox[:4]
+            self._command(b"\0\0\0\0\0")
+            return True
+        if len(inbox) < end:
+            return False
+        command = bytes(inbox[:end])
+        del inbox[:end]
+        self._command(command)
+        return True
+
+    def _command(self, packet: bytes) -> None:
+        session = self.session
+        self.active_at = self.services.now
+        self.activity += 1
+        try:
+            action = session.command(packet)
+        except ProtocolError:
+            self._refuse_and_close(errors.MALFORMED)
+            return
+        if action == actions.FORWARD:
+            self._forward(session.packet or packet)
+        elif action == actions.ANSWER:
+            self.channel.send(session.answer)
+        else:
+            self._act(action, packet)
+
+    def _act(self, action: int, packet: bytes) -> None:
+        if action == actions.STREAM:
+            self._forward(packet)
+        elif action == actions.QUIT:
+            self.channel.close()
+        elif action == actions.KILL:
+            self.phase = BUSY
+            self.services.kill(self, self.session.kill)
+        elif action == actions.RESET:
+            self._reset()
+        elif action == actions.CHANGE_USER:
+            self.phase = BUSY
+            self.channel.change_user(packet[4:])
+
+    def answer(self, data: bytes) -> None:
+        """The answer to a command that was BUSY."""
+        if self.phase == BUSY:
+            self.phase = READY
+            self.channel.send(data)
+            self._read_on()
+
+    def _reset(self) -> None:
+        """COM_RESET_CONNECTION: the held connection is cleaned; the answer need not wait for it."""
+        connection, self.connection = self.connection, None
+        self.services.unpinned(self)
+        if connection is not None:
+            self.server.clean(connection)
+        self.last = None
+        self.reader.policy = self.session.policy
+        self.channel.send(self.session.answer)
+
+    # -- to the server -----------------------------------------------------------------------------
+
+    def _forward(self, packet: bytes) -> None:
+        connection = self.connection
+        if connection is None:
+            session = self.session
+            pool = self.server.pool
+            connection = pool.acquire(self.key, session.settings, self.last, self)
+            if connection is None:
+                self._outgoing = packet
+                self._wait()
+                return
+            self._take(connection)
+        self._prepare(connection, packet)
+
+    def _take(self, connection: ServerConnection) -> None:
+        self.connection = self.last = connection
+        connection.lessee = self
+        self.leased_at = self.services.now
+        self.server.metrics.leases += 1
+
+    def _wait(self, *, again: bool = False) -> None:
+        services = self.services
+        self.phase = WAITING
+        server = self.server = self.route.server()
+        now = services.time()
+        self.settings = self.session.settings
+        if not again:
+            self.deadline = now + self.route.acquire_timeout_s
+        if not server.pool.wait(self, now, again=again):
+            server.metrics.queue_full += 1
+            self._give_up(errors.queue_full(server))
+        elif server.pool.stirred:
+            server.stir()
+
+    def lent(self, connection: ServerConnection) -> None:
+        """From the queue: the lease begins."""
+        if self.phase != WAITING:  # the client died, and the pool could not know
+            self.server.give_back(connection)
+            return
+        self.server.metrics.waits.observe(self.services.time() - self.waiting_since)
+        self._take(connection)
+        packet, self._outgoing = self._outgoing, b""
+        self._prepare(connection, packet)
+
+    def expired(self) -> None:
+        """The deadline passed."""
+        self._give_up(errors.waited(self.server, self.services.time() - self.waiting_since))
+
+    def refused(self, refusal: ERR) -> None:
+        """The server refuses the user: its own words."""
+        self._give_up(refusal)
+
+    def comes_by(self, route: Route) -> bool:
+        """See `Client`."""
+        return route is self.route
+
+    def queue_again(self) -> None:
+        """See `Client`: at the new server it waits on, with the deadline it had."""
+        since = self.waiting_since
+        self._wait(again=True)
+        self.waiting_since = since
+
+    def _give_up(self, error: ERR) -> None:
+        self._outgoing = b""
+        self.services.metrics.errors.add(str(error.code))
+        if self._upload is not None:
+            self._refuse_and_close(error)  # the rest of the command is still to come and has nowhere to go
+            return
+        self.phase = READY
+        if self.session.reply_kind != NO_REPLY:
+            self.channel.send(frame(1, error.encode()))
+        self._read_on_soon()
+
+    def _prepare(self, connection: ServerConnection, packet: bytes) -> None:
+        """Brings the connection into the session's state, then sends the command."""
+        session = self.session
+        state = connection.session
+        steps = session.steps_before(state)
+        stale = self.server.pool.stale(connection, self.services.now)
+        if not steps and not stale:
+            self._send(connection, packet)
+            return
+        if not session.can_reach(state):
+            self._change_connection(connection, packet)
+            return
+        self._outgoing = packet
+        self.phase = PREPARING
+        connection.run([*([ping_step()] if stale else ()), *steps], self._prepared)
+
+    def _change_connection(self, connection: ServerConnection, packet: bytes) -> None:
+        """The session has no schema and this connection has one: only a change of user takes it away."""
+        self._outgoing = packet
+        self.phase = PREPARING
+        self.server.change_to_itself(connection, self._prepared_afresh)
+
+    def _prepared_afresh(self, error: ERR | None) -> None:
+        connection = self.connection
+        if connection is None:
+            return
+        connection.lessee = self
+        if error is not None:
+            self._prepared(error)
+            return
+        packet, self._outgoing = self._outgoing, b""
+        self._prepare(connection, packet)
+
+    def _prepared(self, error: ERR | None) -> None:
+        connection = self.connection
+        if connection is None or self.phase == CLOSED:
+            return
+        if error is not None:
+            self._replay_failed(connection, error)
+            return
+        self.session.replayed(connection.session)
+        packet, self._outgoing = self._outgoing, b""
+        self._send(connection, packet)
+
+    def _replay_failed(self, connection: ServerConnection, error: ERR) -> None:
+        """The connection is not in the session's state, and the command was not sent: the server's reason is its answer."""
+        self._outgoing = b""
+        session = self.session
+        if session.in_transaction or session.holds:
+            # It is the session's own connection: only the step failed, such as preparing on a changed table.
+            self.phase = READY
+            self.channel.send(frame(1, error.encode()))
+            self._read_on_soon()
+            return
+        self.connection = self.last = None
+        self.server.clean(connection)
+        self._give_up(error)
+
+    def _send(self, connection: ServerConnection, packet: bytes) -> None:
+        session = self.session
+        state = connection.session
+        state.owner = session
+        try:
+            data = session.bind(packet, state)
+        except ProtocolError:
+            self._refuse_and_close(errors.MALFORMED)
+            return
+        if state.unwanted:
+            data = state.take_closes() + data
+        kind = session.reply_kind
+        if kind == NO_REPLY:
+            self._send_unanswered(connection, data)
+            return
+        handle = session.statement
+        client_id = int.from_bytes(handle.id_bytes, "little") if kind == REPLY_PREPARE and handle is not None else 0
+        if self._upload is None:
+            self.reader.start(kind, client_id=client_id)
+            self.phase = RELAYING
+        else:
+            self.reader.start(kind, client_id=client_id, sequence=ANY_SEQUENCE)
+            self.phase = UPLOADING
+        self._begun = False
+        self.server.metrics.bytes_to_server += len(data)
+        connection.send(data)
+
+    def _send_unanswered(self, connection: ServerConnection, data: bytes) -> None:
+        """COM_STMT_SEND_LONG_DATA, or COM_STMT_CLOSE of a statement that holds."""
+        self.server.metrics.bytes_to_server += len(data)
+        connection.send(data)
+        if self._upload is not None:
+            self.phase = UPLOADING
+            return
+        self.session.streamed(connection.session)
+        self.phase = READY
+        self._settle()
+
+    # -- large commands and files ------------------------------------------------------------------
+
+    def _begin_upload(self) -> bool:
+        """A command beyond WHOLE_BYTES: its head decides what it needs, the rest follows as it comes."""
+        upload = self._upload = Upload(self.session)
+        head = upload.begin(self._inbox)
+        if head is None:
+            self._upload = None
+            return False
+        self.active_at = self.services.now
+        self.activity += 1
+        if upload.error is not None:
+            self._refuse_and_close(upload.error)
+            return False
+        self._forward(head)
+        return self.phase == UPLOADING
+
+    def _take_upload(self) -> bool:
+        """Sends on what there is; at the end of the command (or file) its reply is awaited."""
+        connection, upload = self.connection, self._upload
+        if connection is None or upload is None:
+            return False
+        if not connection.writable:
+            return False
+        data = upload.take(self._inbox)
+        if data:
+            self.server.metrics.bytes_to_server += len(data)
+            connection.send(data)
+        if not upload.done:
+            return bool(data)
+        self._upload = None
+        if self.phase == INFILE:
+            self.phase = RELAYING
+            self.reader.resume_after_infile(upload.last_sequence)
+            return True
+        self.session.analysis = upload.analysis()
+        if self.session.reply_kind == NO_REPLY:
+            self.session.streamed(connection.session)
+            self.phase = READY
+            self._settle()
+            return True
+        self.phase = RELAYING
+        return True
+
+    # -- from the server ---------------------------------------------------------------------------
+
+    def server_data(self, data: bytes) -> None:
+        """Bytes of the reply."""
+        reader = self.reader
+        connection = self.connection
+        assert connection is not None
+        if self.phase not in (RELAYING, UPLOADING, INFILE):
+            connection.fail("the server spoke without being asked")
+            return
+        try:
+            out = reader.feed(data)
+        except ProtocolError as error:
+            connection.fail(str(error))
+            return
+        if out:
+            self._begun = True
+            self.channel.send(out)
+        if reader.done:
+            self._replied(connection)
+        elif reader.local_infile and self.phase == RELAYING:
+            self.phase = INFILE
+            self._upload = Upload.of_file(self.session, reader.sequence_shift)
+            self._read_on()
+
+    def _replied(self, connection: ServerConnection) -> None:
+        if self.phase != RELAYING:
+            # An answer in the middle of a command: the server has refused it (too large) and reads no further.
+            self._upload = None
+            self._drop_connection("the server refused a command before its end")
+            self.channel.close()
+            return
+        session = self.session
+        reader = self.reader
+        after = session.finish(reader, connection.session)
+        if reader.error:
+            self.route.statement_refused(connection, session, reader.error, reader.error_message)
+        if after:
+            self.phase = ASKING
+            connection.run(after, self._asked)
+            return
+        self.phase = READY
+        if session.status & SERVER_STATUS_IN_TRANS:
+            pass
+        elif session.analysis.plain and not (
+            session.holds or session.transaction_state or connection.doubtful or self.pins
+        ):
+            self._release(connection)
+        else:
+            self._settle()
+        if self._inbox:
+            self._read_on()
+
+    def _asked(self, error: ERR | None) -> None:
+        connection = self.connection
+        if connection is None or self.phase == CLOSED:
+            return
+        if error is not None:
+            connection.fail("a question about the session was refused")
+            return
+        self.phase = READY
+        self._settle()
+        if self._inbox:
+            self._read_on()
+
+    def _settle(self) -> None:
+        """After a command: keep the connection where the session needs it, else give it back."""
+        connection = self.connection
+        if connection is None:
+            return
+        session = self.session
+        self.reader.policy = session.policy
+        if session.role is not None or as_key(self.key).role is not None:
+            self.key = self.route.key(session)
+        if session.holds or session.transaction_state:
+            self.services.pinned(self)
+        if session.holds_connection:
+            return
+        if connection.doubtful:
+            self.phase = ASKING
+            self.server.drain_kill(connection, self._asked)
+            return
+        if self.pins:
+            self.services.unpinned(self)
+        if connection.session.role != connection.login.role:
+            self.connection = self.last = None
+            self.server.clean(connection)
+            return
+        self._release(connection)
+
+    def _release(self, connection: ServerConnection) -> None:
+        self.connection = None
+        if self.probing:
+            self.services.relax(self)
+        self.server.give_back(connection)
+        if self.route.closes_after_transaction and self.session.analysis.verb in _TRANSACTIONAL:
+            self.channel.close()
+
+    def server_lost(self) -> None:
+        """The connection ended with the lease on it. What was under way gets the protocol's error; nothing is sent again."""
+        connection, self.connection = self.connection, None
+        self.last = None
+        self.session.connection_lost()
+        phase = self.phase
+        if phase == CLOSED:
+            return
+        if phase == PREPARING and not self.session.holds_connection and self._upload is None:
+            self._wait(again=True)  # nothing of the command was sent
+            return
+        error = errors.LOST
+        self.services.metrics.errors.add(str(error.code))
+        if phase in (RELAYING, PREPARING, UPLOADING, INFILE, ASKING) and not self._begun:
+            self.channel.send(frame(1, error.encode()))
+        self.channel.close()
+
+    # -- a quiet lease -----------------------------------------------------------------------------
+
+    @property
+    def can_lose_transaction(self) -> bool:
+        """Whether a rollback would cost the client nothing but its snapshot: reads only, and autocommit=0 begins the next."""
+        return self.phase == READY and self.session.only_reads
+
+    def lose_transaction(self) -> None:
+        """Rolls back a transaction of plain SELECTs that its client left open; the client stays."""
+        connection = self.connection
+        assert connection is not None
+        self.phase = ASKING
+        self.session.analysis = PLAIN_READ
+        connection.run([query_step(b"ROLLBACK"), ping_step(ASK_STATUS, self.session)], self._asked)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Between commands, and holding nothing."""
+        return self.phase == READY and self.connection is None and not self._inbox
+
+    def end_for_drain(self) -> None:
+        """Outlive is stopping: the error lies in the socket, and is the answer to whatever the client sends next."""
+        self.channel.send(frame(0, errors.DRAINING.encode()))
+        self.channel.close()
+
+    def keep_alive(self, ping: Step) -> None:
+        """A ping on a connection that is held in silence."""
+        connection = self.connection
+        assert connection is not None
+        self.phase = ASKING
+        connection.run([ping], self._asked)
+
+    def server_paused(self, paused: bool) -> None:
+        """The server is slow to read: so is the client's upload read."""
+        if not paused and self._upload is not None:
+            self._read_on()
+
+    def client_paused(self, paused: bool) -> None:
+        """The client is slow to read: so is its reply."""
+        connection = self.connection
+        self.stalled_at = self.services.now if paused else 0.0
+        if connection is not None and connection.transport is not None and not connection.lost:
+            if paused:
+                connection.transport.pause_reading()
+            else:
+                connection.transport.resume_reading()
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _refuse_and_close(self, error: ERR) -> None:
+        self.services.metrics.errors.add(str(error.code))
+        self.channel.send(frame(1, error.encode()))
+        self.channel.close()
+
+    def _drop_connection(self, why: str) -> None:
+        connection, self.connection = self.connection, None
+        self.last = None
+        if connection is not None:
+            connection.lessee = None
+            connection.fail(why)
+
+    def client_lost(self) -> None:
+        """The client's socket is gone, or is being closed: the lease ends, whatever was under way."""
+        phase, self.phase = self.phase, CLOSED
+        if phase == CLOSED:
+            return
+        self._inbox.clear()
+        self.services.unpinned(self)
+        if phase == WAITING:
+            self.server.pool.cancel(self)
+            if self.server.pool.stirred:
+                self.server.stir()
+        connection, self.connection = self.connection, None
+        last, self.last = self.last, None
+        if last is not None and last.session.owner is self.session:
+            last.session.forget_owner()
+        if connection is not None:
+            connection.lessee = None
+            abandon(self, connection, phase)
+
+    def _read_on_soon(self) -> None:
+        if self._inbox:
+            self.services.call_soon(self._read_on)

@@ -1,0 +1,123 @@
+"""What a client sends that is too large to be held: a long command, or the file of LOAD DATA LOCAL.
+
+It goes on in the pieces in which it comes, framed as it came. A payload of 16 MiB - 1 or more travels as several packets,
+the last of which is shorter. The text of a long COM_QUERY is lexed piece by piece on its way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from outlive.proxy.mysql import errors
+from outlive.session.mysql import executes
+from outlive.session.mysql.analysis import LAST_INSERT_ID, Analysis
+from outlive.session.mysql.lexer import Lexer
+from outlive.wire.mysql import constants as wire
+from outlive.wire.mysql.packets import MAX_PAYLOAD
+from outlive.wire.mysql.reply import REPLY_QUERY
+
+if TYPE_CHECKING:
+    from outlive.session.mysql.client_session import ClientSession
+    from outlive.wire.mysql.ok import ERR
+
+HEAD_BYTES: Final = 256 * 1024
+"""What is awaited of a long command before it goes on: more than the head of any COM_STMT_EXECUTE (65535 parameters)."""
+PREPARE_BYTES: Final = 4 * 1024 * 1024
+"""The longest text of COM_STMT_PREPARE: it is kept for as long as it is prepared anywhere."""
+_TAKE_BYTES: Final = 256 * 1024
+
+_NOT_LEXED_YET: Final = Analysis(False, False, b"", needs=LAST_INSERT_ID)
+"""Before a long text has passed it may read anything that can be replayed."""
+
+
+class Upload:
+    """One command, or one file. `last_sequence` is the number of its last packet as the server saw it."""
+
+    __slots__ = ("_file", "_full", "_left", "_lexer", "_session", "_shift", "done", "error", "last_sequence")
+
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+        self._file = False
+        self._full = False
+        self._left = 0
+        self._shift = 0
+        self._lexer: Lexer | None = None
+        self.done = False
+        self.error: ERR | None = None
+        self.last_sequence = 0
+
+    @classmethod
+    def of_file(cls, session: ClientSession, sequence_shift: int) -> Upload:
+        """A file; the client's packets are numbered `sequence_shift` higher than the server expects."""
+        upload = cls(session)
+        upload._file = True
+        upload._shift = sequence_shift
+        return upload
+
+    def begin(self, inbox: bytearray) -> bytes | None:
+        """Takes the head of a long command, header included; None while there is too little of it. See `error`."""
+        if len(inbox) < HEAD_BYTES:
+            return None
+        length = int.from_bytes(inbox[:3], "little")
+        head = bytes(inbox[:HEAD_BYTES])
+        del inbox[:HEAD_BYTES]
+        self._left = length + 4 - HEAD_BYTES
+        self._full = length == MAX_PAYLOAD
+        session = self._session
+        code = head[4]
+        if code == wire.COM_QUERY:
+            self._begin_query(head)
+        elif code in (wire.COM_STMT_EXECUTE, wire.COM_STMT_SEND_LONG_DATA):
+            session.packet = None
+            (executes.execute if code == wire.COM_STMT_EXECUTE else executes.send_long_data)(session, head)
+            if session.statement is None:
+                self.error = errors.MALFORMED
+        else:
+            self.error = errors.TOO_LARGE
+        return head
+
+    def _begin_query(self, head: bytes) -> None:
+        session = self._session
+        session.packet = session.statement = None
+        session.analysis = _NOT_LEXED_YET
+        session.reply_kind = REPLY_QUERY
+        self._lexer = Lexer(session.mode)
+        self._lexer.feed(head[session.text_start(head) :])
+
+    def take(self, inbox: bytearray) -> bytes:
+        """Takes out of the inbox what may go on now."""
+        pieces: list[bytes] = []
+        taken = 0
+        while not self.done and taken < _TAKE_BYTES:
+            if self._left:
+                piece = bytes(inbox[: min(self._left, _TAKE_BYTES)])
+                if not piece:
+                    break
+                del inbox[: len(piece)]
+                self._left -= len(piece)
+                if self._lexer is not None:
+                    self._lexer.feed(piece)
+            elif self._file or self._full:
+                if len(inbox) < 4:
+                    break
+                piece = self._header(inbox)
+            else:
+                self.done = True
+                break
+            pieces.append(piece)
+            taken += len(piece)
+        return b"".join(pieces)
+
+    def _header(self, inbox: bytearray) -> bytes:
+        length = int.from_bytes(inbox[:3], "little")
+        self.last_sequence = (inbox[3] - self._shift) & 0xFF
+        header = bytes(inbox[:3]) + bytes((self.last_sequence,))
+        del inbox[:4]
+        self._left = length
+        self._full = length == MAX_PAYLOAD
+        self.done = not length and (self._file or not self._full)
+        return header
+
+    def analysis(self) -> Analysis:
+        """What the whole command does."""
+        return self._lexer.finish() if self._lexer is not None else self._session.analysis

@@ -1,0 +1,181 @@
+"""One node: the listeners, signals, reload and drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+import uvloop
+
+from outlive.config.addresses import Address
+from outlive.config.errors import ConfigError
+from outlive.config.load import reload
+from outlive.config.model import Config
+from outlive.config.rules import descriptors_needed
+from outlive.gateway.operations import Operations, serve_operations
+from outlive.net.certificates import CertificateError, Certificates, listener_certificates
+from outlive.net.sockets import raise_open_files_limit
+from outlive.observe import log as logs
+from outlive.observe.log import fields
+from outlive.observe.metrics import Metrics
+from outlive.proxy.mysql.assembly import Assembly
+from outlive.proxy.mysql.channel import Channel
+from outlive.proxy.mysql.services import Services
+from outlive.proxy.mysql.sweep import sweep
+
+log = logging.getLogger("outlive.node")
+
+SWEEP_S = 1.0
+BACKLOG = 4096
+CLOSE_S = 5.0
+"""How long server connections may take to close at the end of the drain."""
+
+
+def run(config: Config) -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit status. Raises OSError where a listener cannot be had."""
+    raise_open_files_limit(descriptors_needed(config))
+    return uvloop.run(_serve(config))
+
+
+async def _serve(config: Config) -> int:
+    node = Node(config)
+    await node.start()
+    await node.stopped.wait()
+    await node.drain()
+    return 0
+
+
+class Node:
+    """A running node. `draining` and `metrics` are what the operations port shows."""
+
+    def __init__(self, config: Config) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.config = config
+        self.metrics = Metrics()
+        self.draining = False
+        self.stopped = asyncio.Event()
+        self._assembly = Assembly(self.metrics, config.node)
+        self.services = Services(config, self.metrics, self._assembly.routes)
+        self._listeners: list[asyncio.Server] = []
+        self._operations: list[Operations] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Listeners first, then the servers: the database may be away. Raises OSError and CertificateError."""
+        config = self.config
+        self.services.listener_certificates = _listener_certificates(config)
+        await self._open_operations()
+        self._listeners.append(await self._listen(config.listen.mysql))
+        self._apply(config)
+        for number, call in (
+            (signal.SIGTERM, self.stopped.set),
+            (signal.SIGINT, self.stopped.set),
+            (signal.SIGHUP, self.reload),
+        ):
+            self._loop.add_signal_handler(number, call)
+        self._sweep()
+        log.info("serving", extra=fields(mysql=config.listen.mysql, http=config.listen.http, node=config.node))
+
+    async def _open_operations(self) -> None:
+        listen = self.config.listen
+        own_metrics = listen.admin is not None
+        self._operations.append(
+            await serve_operations(listen.http.host, listen.http.port, self, metrics=not own_metrics)
+        )
+        if listen.admin is not None:
+            self._operations.append(await serve_operations(listen.admin.host, listen.admin.port, self, probes=False))
+
+    async def _listen(self, address: Address) -> asyncio.Server:
+        return await self._loop.create_server(
+            lambda: Channel(self.services), address.host, address.port, backlog=BACKLOG
+        )
+
+    def _apply(self, config: Config) -> None:
+        self._assembly.apply(config, self._loop.time())
+        for server in self._assembly.servers.values():
+            server.on_facts = self.services.server_known
+
+    def _sweep(self) -> None:
+        sweep(self.services, list(self._assembly.servers.values()))
+        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+
+    # -- reload ------------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """SIGHUP: the same sources, read afresh. What is wrong is refused with its line, and the old one stays."""
+        try:
+            config = reload(self.config)
+            certificates = _listener_certificates(config)
+            self._apply(config)
+        except (ConfigError, CertificateError) as error:
+            self.metrics.reloads_failed += 1
+            log.error("reload refused", extra=fields(reason=error))
+            return
+        if config.listen != self.config.listen or config.node != self.config.node:
+            log.warning("the listeners and the node's number change only with a restart")
+        self.services.listener_certificates = certificates
+        self.services.configure(config)
+        logs.configure(config.log_level)
+        raise_open_files_limit(descriptors_needed(config))
+        self.config = config
+        self.metrics.reloads_ok += 1
+        log.info("reloaded")
+
+    # -- drain -------------------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """SIGTERM: `/readyz` turns 503; after drain_delay_s no more clients; leases finish up to drain_timeout_s; then
+        every server connection is closed, and the server's EOF awaited."""
+        config = self.config
+        self.draining = self.metrics.draining = True
+        log.info("draining", extra=fields(clients=len(self.services.channels)))
+        await asyncio.sleep(config.drain_delay_s)
+        self.services.draining = True
+        for listener in self._listeners:
+            listener.close()
+        await self._end_clients(config.drain_timeout_s)
+        await self._close_servers()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for operations in self._operations:
+            await operations.close()
+        log.info("stopped")
+
+    async def _end_clients(self, timeout_s: float) -> None:
+        deadline = self._loop.time() + timeout_s
+        while self.services.channels and self._loop.time() < deadline:
+            self._end_idle()
+            if self.services.channels:
+                await asyncio.sleep(_POLL_S)
+        for channel in list(self.services.channels.values()):
+            channel.close()
+
+    def _end_idle(self) -> None:
+        """Clients without a lease are done; those in a transaction or a statement may finish."""
+        for channel in list(self.services.channels.values()):
+            client = channel.client
+            if client is None:
+                channel.close()
+            elif client.is_at_rest:
+                client.end_for_drain()
+
+    async def _close_servers(self) -> None:
+        deadline = self._loop.time() + CLOSE_S
+        servers = list(self._assembly.servers.values())
+        for server in servers:
+            server.pool.drain()
+            server.stir()
+        while not all(server.pool.drained for server in servers) and self._loop.time() < deadline:
+            await asyncio.sleep(_POLL_S)
+        for server in servers:
+            server.abort_all()
+
+
+_POLL_S = 0.02
+
+
+def _listener_certificates(config: Config) -> Certificates | None:
+    if config.tls_cert is None or config.tls_key is None:
+        return None
+    return listener_certificates(config.tls_cert, config.tls_key, config.tls_client_ca)

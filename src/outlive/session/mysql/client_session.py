@@ -1,0 +1,404 @@
+"""One MySQL client's session: what it has done to its session, and so what each of its commands needs.
+
+The machine is pure. The proxy gives it the client's commands (`command`), asks what must go to a server connection
+before (`steps_before`, `bind`) and after (`finish`), tells it the answers (`step_done`), and does what the returned
+actions say. Each rule of docs/mysql.md's hazard table stands where its command is treated: texts in `queries`, prepared
+statements in `executes`, what replies tell in `outcome`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from outlive.session.mysql import analysis as lexed
+from outlive.session.mysql import executes, local_answers, outcome, queries, steps, virtual
+from outlive.session.mysql.actions import ANSWER, CHANGE_USER, FORWARD, KILL, QUIT, RESET
+from outlive.session.mysql.analysis import PLAIN_READ, PLAIN_WRITE, Analysis, Kill
+from outlive.session.mysql.holds import Holds
+from outlive.session.mysql.lexer import analyse
+from outlive.session.mysql.server_state import RESIDUE_DIAGNOSTICS, ServerState
+from outlive.session.mysql.settings import EMPTY, MULTI_STATEMENTS, SCHEMA, Settings, difference, updated
+from outlive.session.mysql.steps import Step
+from outlive.wire.mysql import constants as wire
+from outlive.wire.mysql.reply import (
+    REPLY_FIELD_LIST,
+    REPLY_OK,
+    REPLY_PREPARE,
+    REPLY_QUERY,
+    REPLY_STATISTICS,
+    ReplyReader,
+)
+from outlive.wire.mysql.session_track import TrackPolicy
+from outlive.wire.mysql.statements import query_position
+
+if TYPE_CHECKING:
+    from outlive.session.mysql.prepared import ClientStatement
+    from outlive.session.mysql.server_facts import ServerFacts
+
+_LOCAL_STATUS: Final = (
+    wire.SERVER_STATUS_IN_TRANS
+    | wire.SERVER_STATUS_AUTOCOMMIT
+    | wire.SERVER_STATUS_NO_BACKSLASH_ESCAPES
+    | wire.SERVER_STATUS_IN_TRANS_READONLY
+)
+_LASTING_STATUS: Final = ~(
+    wire.SERVER_QUERY_NO_GOOD_INDEX_USED | wire.SERVER_QUERY_NO_INDEX_USED | wire.SERVER_QUERY_WAS_SLOW
+)
+"""Status bits that say how a statement ran say nothing of the session."""
+_NO_STEPS: Final[Sequence[Step]] = ()
+_MULTIBYTE_CHARSETS: Final = frozenset((b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"))
+_LOCKING_READ: Final = re.compile(rb"(?i)\b(?:UPDATE|SHARE)\b")
+_OPTION_MULTI_STATEMENTS_ON: Final = 0
+_OPTION_MULTI_STATEMENTS_OFF: Final = 1
+
+
+class ClientSession:
+    """The session of one client.
+
+    After `command`: `analysis`, `reply_kind`, `statement` (of COM_STMT_*), `packet` (the rewritten command or None),
+    `answer`, `kill`. `captured_warnings` is None while they still live on the last connection; `last_insert_id` alike.
+    """
+
+    __slots__ = (
+        "affected_rows", "analysis", "answer", "capabilities", "captured_warnings", "characteristics", "connection_id",
+        "facts", "found_rows", "holds", "kill", "last_insert_id", "last_prepared", "mode", "next_statement_id", "only_reads",
+        "packet",
+        "policy", "reply_kind", "role", "settings", "state_change", "statement", "statements", "status",
+        "transaction_state", "user", "virtual",
+    )  # fmt: skip
+
+    def __init__(
+        self, facts: ServerFacts, *, user: str, capabilities: int, collation_id: int, schema: bytes, connection_id: int
+    ) -> None:
+        self.facts = facts
+        self.user = user
+        self.capabilities = capabilities
+        self.connection_id = connection_id
+        self.next_statement_id = 1
+        self.role: bytes | None = None
+        option = (MULTI_STATEMENTS, b"1" if capabilities & wire.CLIENT_MULTI_STATEMENTS else b"0")
+        changes = [
+            *facts.defaults.values.items(),
+            *facts.login_settings(collation_id).items(),
+            (SCHEMA, schema),
+            option,
+        ]
+        self._start(updated(EMPTY, changes, facts.baseline))
+
+    def _start(self, settings: Settings) -> None:
+        self.settings = settings
+        autocommit = settings.values.get(b"autocommit", self.facts.baseline.get(b"autocommit", b"ON"))
+        self.status = wire.SERVER_STATUS_AUTOCOMMIT if autocommit == b"ON" else 0
+        self.analysis: Analysis = PLAIN_READ
+        self.statements: dict[bytes, ClientStatement] = {}
+        self.last_prepared: ClientStatement | None = None
+        self.holds = Holds()
+        self.virtual: dict[bytes, bytes] = {}
+        self.policy: TrackPolicy = virtual.policy(self)
+        self.statement: ClientStatement | None = None
+        self.packet: bytes | None = None
+        self.answer = b""
+        self.kill: Kill | None = None
+        self.reply_kind = REPLY_OK
+        self.characteristics = b""
+        self.transaction_state = b""
+        self.only_reads = False
+        self.state_change = 0
+        self.last_insert_id: int | None = 0
+        self.affected_rows = 0
+        self.found_rows = 0
+        self.captured_warnings: list[tuple[bytes | None, ...]] | None = []
+        self.refresh_mode()
+
+    def reset(self) -> None:
+        """COM_RESET_CONNECTION: back to the server's defaults. Schema and role stay (both servers, measured)."""
+        kept = self.settings.values
+        changes = [*self.facts.defaults.values.items(), *((name, kept[name]) for name in (SCHEMA, MULTI_STATEMENTS))]
+        self._start(updated(EMPTY, changes, self.facts.baseline))
+
+    def refresh_mode(self) -> None:
+        """How texts are to be read follows sql_mode and the client's charset."""
+        values, baseline = self.settings.values, self.facts.baseline
+        sql_mode = values.get(b"sql_mode", baseline.get(b"sql_mode", b""))
+        charset = values.get(b"character_set_client", baseline.get(b"character_set_client", b""))
+        self.mode = (
+            (lexed.NO_BACKSLASH_ESCAPES if b"NO_BACKSLASH_ESCAPES" in sql_mode else 0)
+            | (lexed.ANSI_QUOTES if b"ANSI_QUOTES" in sql_mode else 0)
+            | (lexed.MULTIBYTE_ESCAPES if charset in _MULTIBYTE_CHARSETS else 0)
+        )
+
+    def set_virtual(self, name: bytes, literal: bytes) -> None:
+        """Records a virtual variable's value; DEFAULT takes the record away."""
+        if literal.upper() == b"DEFAULT":
+            self.virtual.pop(name, None)
+        else:
+            self.virtual[name] = virtual.plain_value(literal)
+        self.policy = virtual.policy(self)
+
+    def local_status(self) -> int:
+        """The status word of an answer of Outlive's own."""
+        return self.status & _LOCAL_STATUS
+
+    def function(self, mysql: str, mariadb: str) -> str:
+        """The name by which the server's own message calls its function."""
+        return mariadb if self.facts.mariadb else mysql
+
+    @property
+    def in_transaction(self) -> bool:
+        """As the server's last status said."""
+        return bool(self.status & wire.SERVER_STATUS_IN_TRANS)
+
+    @property
+    def asked_for_read_only(self) -> bool:
+        """Whether the client itself made its transactions read-only."""
+        values = self.settings.values
+        own = values.get(b"transaction_read_only", values.get(b"tx_read_only"))
+        return (
+            own == b"ON"
+            or b"READ ONLY" in self.characteristics
+            or bool(self.status & wire.SERVER_STATUS_IN_TRANS_READONLY)
+        )
+
+    @property
+    def holds_connection(self) -> bool:
+        """Whether the session needs the very connection it has: a transaction, locked tables, or a pin."""
+        return bool(self.status & wire.SERVER_STATUS_IN_TRANS or self.holds or self.transaction_state.endswith(b"L"))
+
+    def reasons(self) -> list[str]:
+        """Why the session is pinned beyond a transaction, for logs and metrics."""
+        reasons = self.holds.reasons()
+        if self.transaction_state.endswith(b"L") and "lock_tables" not in reasons:
+            reasons.append("lock_tables")
+        return reasons
+
+    # -- a command ---------------------------------------------------------------------------------
+
+    def analyse(self, text: bytes) -> Analysis:
+        """What the text says, under this session's sql_mode and charset."""
+        return analyse(text, self.mode)
+
+    def text_start(self, packet: bytes) -> int:
+        """Where the text of a COM_QUERY packet begins, behind query attributes where the client sends them."""
+        return 4 + query_position(packet[4:]) if self.capabilities & wire.CLIENT_QUERY_ATTRIBUTES else 5
+
+    def command(self, packet: bytes) -> int:
+        """One whole command packet, header included; returns what to do. Raises ProtocolError."""
+        self.packet = None
+        self.statement = None
+        code = packet[4]
+        if code == wire.COM_QUERY:
+            start = 5 if not self.capabilities & wire.CLIENT_QUERY_ATTRIBUTES else self.text_start(packet)
+            analysis = self.analysis = analyse(packet[start:], self.mode)
+            self.reply_kind = REPLY_QUERY
+            if not self.status & wire.SERVER_STATUS_AUTOCOMMIT:
+                self._note_read(packet)
+            if analysis.plain:
+                return FORWARD
+            return queries.special(self, packet, start, analysis)
+        self.only_reads = False
+        handler = _HANDLERS.get(code)
+        return _unknown_command(self, packet) if handler is None else handler(self, packet)
+
+    def _note_read(self, packet: bytes) -> None:
+        """Whether an implicit transaction (autocommit=0) is still one of plain SELECTs: no locks, no writes, no pins."""
+        analysis = self.analysis
+        reads = analysis.plain and analysis.read and analysis.verb == b"SELECT" and not _LOCKING_READ.search(packet)
+        self.only_reads = reads and (self.only_reads or not self.in_transaction)
+
+    # -- before it goes to a server ----------------------------------------------------------------
+
+    def steps_before(self, state: ServerState) -> Sequence[Step]:
+        """What must go to a leased connection before the command; empty in the common case."""
+        needs = self.analysis.needs
+        statement = self.statement
+        if (
+            state.settings is self.settings
+            and not state.residue
+            and not needs
+            and statement is None
+            and not self.characteristics
+        ):
+            return _NO_STEPS
+        found: list[Step] = []
+        if state.owner is not self and state.residue:
+            found += outcome.residue_steps(state)
+        if state.settings is not self.settings:
+            found += self._settings_steps(state)
+        if self.characteristics != state.characteristics and not self.in_transaction:
+            found += [steps.query_step(text) for text in self.characteristics.split(b";") if text.strip()]
+        if (
+            needs & lexed.LAST_INSERT_ID
+            and self.last_insert_id is not None
+            and state.last_insert_id != self.last_insert_id
+        ):
+            found.append(steps.insert_id_step(self.last_insert_id))
+        if self.shows_virtual:
+            found.append(steps.query_step(virtual.set_sql(self)))
+        if statement is not None and self.reply_kind != REPLY_PREPARE:
+            if needs & queries.NEEDS_COUNTS:
+                found.append(steps.query_step(queries.counts_sql(self)))
+            if statement.statement not in state.prepared:
+                found.append(steps.prepare_step(statement.statement))
+        return found
+
+    @property
+    def shows_virtual(self) -> bool:
+        """Whether the statement reads virtual variables where no literal can take their place (SHOW VARIABLES)."""
+        analysis = self.analysis
+        return bool(analysis.needs & lexed.VIRTUAL) and (
+            self.statement is not None or not (analysis.substitutions or analysis.trivial)
+        )
+
+    def _settings_steps(self, state: ServerState) -> list[Step]:
+        way = difference(state.settings, self.settings, self.facts.baseline)
+        found: list[Step] = []
+        if way.schema is not None:
+            found.append(steps.schema_step(way.schema))
+        if way.multi_statements is not None:
+            found.append(steps.option_step(way.multi_statements))
+        found += [steps.query_step(sql) for sql in way.statements]
+        return found
+
+    def can_reach(self, state: ServerState) -> bool:
+        """Whether `steps_before` can take this connection to the session's settings: a schema cannot be deselected."""
+        return (
+            state.settings is self.settings
+            or not difference(state.settings, self.settings, self.facts.baseline).unreachable
+        )
+
+    def replayed(self, state: ServerState) -> None:
+        """All of `steps_before` succeeded: the connection is now in this session's state."""
+        state.settings = self.settings
+        state.owner = self
+        if not self.in_transaction:
+            state.characteristics = self.characteristics
+
+    def bind(self, packet: bytes, state: ServerState) -> bytes:
+        """The command's bytes for this server connection."""
+        if self.statement is None or self.reply_kind == REPLY_PREPARE:
+            return packet
+        return executes.bind(self, packet, state)
+
+    # -- after its reply ---------------------------------------------------------------------------
+
+    def finish(self, reader: ReplyReader, state: ServerState) -> Sequence[Step]:
+        """Takes over what a complete reply tells. Returns what must be asked before the connection may be released."""
+        status = reader.status & _LASTING_STATUS
+        if (
+            status == self.status
+            and self.analysis.plain
+            and self.statement is None
+            and not (reader.error or reader.changes or reader.warnings or reader.insert_id or reader.rows < 0)
+        ):
+            # The common case: a plain SELECT that changed nothing of the session.
+            self.affected_rows = -1
+            self.found_rows = reader.rows
+            if state.residue & RESIDUE_DIAGNOSTICS:
+                state.residue &= ~RESIDUE_DIAGNOSTICS
+            if self.captured_warnings != []:
+                self.captured_warnings = []
+            return _NO_STEPS
+        return outcome.finish(self, reader, state)
+
+    def streamed(self, state: ServerState) -> None:
+        """A command without an answer was sent: after COM_STMT_CLOSE the statement is gone at the server."""
+        handle = self.statement
+        if handle is not None and handle.id_bytes not in self.statements:
+            executes.forget(self, handle, state)
+
+    def connection_lost(self) -> None:
+        """The connection, with what only it knew (warnings, LAST_INSERT_ID()), is gone."""
+        if self.captured_warnings is None:
+            self.captured_warnings = []
+        if self.last_insert_id is None:
+            self.last_insert_id = 0
+
+
+# -- commands other than COM_QUERY ----------------------------------------------------------------
+
+
+def _quit(session: ClientSession, packet: bytes) -> int:
+    return QUIT
+
+
+def _forward(kind: int, analysis: Analysis) -> Callable[[ClientSession, bytes], int]:
+    def forward(session: ClientSession, packet: bytes) -> int:
+        session.analysis, session.reply_kind = analysis, kind
+        return FORWARD
+
+    return forward
+
+
+def _ping(session: ClientSession, packet: bytes) -> int:
+    session.answer = local_answers.ok(session)
+    return ANSWER
+
+
+def _set_option(session: ClientSession, packet: bytes) -> int:
+    option = int.from_bytes(packet[5:7], "little")
+    if len(packet) < 7 or option not in (_OPTION_MULTI_STATEMENTS_ON, _OPTION_MULTI_STATEMENTS_OFF):
+        return _unknown_command(session, packet)
+    value = b"1" if option == _OPTION_MULTI_STATEMENTS_ON else b"0"
+    session.settings = updated(session.settings, ((MULTI_STATEMENTS, value),), session.facts.baseline)
+    session.answer = local_answers.eof(session)
+    return ANSWER
+
+
+def _reset_connection(session: ClientSession, packet: bytes) -> int:
+    session.reset()
+    session.answer = local_answers.ok(session)
+    return RESET
+
+
+def _change_user(session: ClientSession, packet: bytes) -> int:
+    return CHANGE_USER
+
+
+def _process_kill(session: ClientSession, packet: bytes) -> int:
+    session.kill = Kill("connection", int.from_bytes(packet[5:9], "little"))
+    return KILL
+
+
+def _refused(session: ClientSession, packet: bytes) -> int:
+    return queries.refuse(session, f"{_REFUSED[packet[4]]}; connect to the database itself for this")
+
+
+def _unknown_command(session: ClientSession, packet: bytes) -> int:
+    session.answer = local_answers.error(wire.ER_UNKNOWN_COM_ERROR, b"08S01", "Unknown command")
+    return ANSWER
+
+
+_REFUSED: Final = {
+    wire.COM_BINLOG_DUMP: "COM_BINLOG_DUMP",
+    wire.COM_BINLOG_DUMP_GTID: "COM_BINLOG_DUMP_GTID",
+    wire.COM_TABLE_DUMP: "COM_TABLE_DUMP",
+    wire.COM_CONNECT_OUT: "COM_CONNECT_OUT",
+    wire.COM_REGISTER_SLAVE: "COM_REGISTER_SLAVE",
+    wire.COM_DAEMON: "COM_DAEMON",
+    wire.COM_CLONE: "COM_CLONE",
+    wire.COM_SUBSCRIBE_GROUP_REPLICATION_STREAM: "COM_SUBSCRIBE_GROUP_REPLICATION_STREAM",
+    wire.COM_SHUTDOWN: "COM_SHUTDOWN",
+}
+
+_HANDLERS: Final[dict[int, Callable[[ClientSession, bytes], int]]] = {
+    wire.COM_QUIT: _quit,
+    wire.COM_INIT_DB: _forward(REPLY_OK, PLAIN_READ),
+    wire.COM_FIELD_LIST: _forward(REPLY_FIELD_LIST, PLAIN_READ),
+    wire.COM_STATISTICS: _forward(REPLY_STATISTICS, PLAIN_READ),
+    wire.COM_PROCESS_INFO: _forward(REPLY_QUERY, PLAIN_READ),
+    wire.COM_REFRESH: _forward(REPLY_OK, PLAIN_WRITE),
+    wire.COM_DEBUG: _forward(REPLY_OK, PLAIN_READ),
+    wire.COM_PING: _ping,
+    wire.COM_SET_OPTION: _set_option,
+    wire.COM_RESET_CONNECTION: _reset_connection,
+    wire.COM_CHANGE_USER: _change_user,
+    wire.COM_PROCESS_KILL: _process_kill,
+    wire.COM_STMT_PREPARE: executes.prepare,
+    wire.COM_STMT_EXECUTE: executes.execute,
+    wire.COM_STMT_FETCH: executes.fetch,
+    wire.COM_STMT_RESET: executes.reset,
+    wire.COM_STMT_CLOSE: executes.close,
+    wire.COM_STMT_SEND_LONG_DATA: executes.send_long_data,
+} | dict.fromkeys(_REFUSED, _refused)

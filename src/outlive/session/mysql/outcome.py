@@ -1,0 +1,286 @@
+"""What a reply tells about a session, beyond the common case: changed state, warnings, ids, errors, holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from outlive.session.mysql import analysis as lexed
+from outlive.session.mysql import steps
+from outlive.session.mysql.analysis import Analysis
+from outlive.session.mysql.holds import CURSOR, LONG_DATA, SESSION_VARIABLE, UNEXPLAINED
+from outlive.session.mysql.prepared import ClientStatement
+from outlive.session.mysql.server_state import (
+    RESIDUE_CHARACTERISTICS,
+    RESIDUE_DIAGNOSTICS,
+    RESIDUE_INSERT_ID,
+    ServerState,
+)
+from outlive.session.mysql.settings import PARSING_NAMES, SCHEMA, has_literals, updated
+from outlive.session.mysql.steps import Step, ask_step, ping_step
+from outlive.session.mysql.variables import EXPLAINED, VIRTUAL
+from outlive.wire.mysql.constants import (
+    SERVER_STATUS_AUTOCOMMIT,
+    SERVER_STATUS_CURSOR_EXISTS,
+    SERVER_STATUS_LAST_ROW_SENT,
+)
+from outlive.wire.mysql.reply import REPLY_FETCH, REPLY_PREPARE, ReplyReader
+from outlive.wire.mysql.session_track import SessionChanges, parse_changes
+
+if TYPE_CHECKING:
+    from outlive.session.mysql.client_session import ClientSession
+    from outlive.wire.mysql.small_reply import SmallReply
+
+_OPAQUE_VERBS: Final = frozenset(
+    (b"CALL", b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"REPLACE", b"DO", b"BEGIN", b"EXECUTE", b"WITH")
+)
+"""Statements that may run stored code, where one reported change of state may stand for others that are not reported."""
+
+
+def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> list[Step]:
+    """See `ClientSession.finish`."""
+    analysis = session.analysis
+    after: list[Step] = []
+    _record_counts(session, reader)
+    _record_diagnostics(session, reader, state)
+    if reader.error:
+        if session.in_transaction or not analysis.plain or not session.status & SERVER_STATUS_AUTOCOMMIT:
+            # An ERR carries no status, and the statement may have begun or ended a transaction (a deadlock, a CALL).
+            after.append(ping_step(steps.ASK_STATUS, session))
+    else:
+        session.status = reader.status
+    _record_insert_id(session, reader, state)
+    _record_statement(session, reader, state)
+    collation = False
+    for raw in reader.changes:
+        collation |= _apply_changes(session, parse_changes(raw), state)
+    if not analysis.plain:
+        if reader.changes:
+            _explain(session, analysis)
+        _apply_holds(session, analysis, state, bool(reader.error))
+        if not reader.error:
+            _apply_virtual(session, analysis)
+            _apply_user_variables(session, analysis, state)
+    after += _questions(session, analysis, state, collation, bool(reader.error))
+    return after
+
+
+def _record_counts(session: ClientSession, reader: ReplyReader) -> None:
+    if session.reply_kind == REPLY_PREPARE:
+        return
+    if reader.error:
+        session.affected_rows = -1
+    elif reader.rows >= 0:
+        session.affected_rows, session.found_rows = -1, reader.rows
+    else:
+        session.affected_rows = reader.affected_rows
+
+
+def _record_diagnostics(session: ClientSession, reader: ReplyReader, state: ServerState) -> None:
+    """Warnings stay on the connection (None says so) and are captured only when another client needs it."""
+    if reader.error or reader.warnings:
+        session.captured_warnings = None
+        state.residue |= RESIDUE_DIAGNOSTICS
+    elif not session.analysis.needs & lexed.WARNINGS:  # SHOW WARNINGS leaves what it shows
+        session.captured_warnings = []
+        state.residue &= ~RESIDUE_DIAGNOSTICS
+
+
+def _record_insert_id(session: ClientSession, reader: ReplyReader, state: ServerState) -> None:
+    analysis = session.analysis
+    if not reader.error and session.reply_kind == REPLY_PREPARE:
+        return
+    if reader.insert_id or analysis.statements > 1 or analysis.call or analysis.after & lexed.ASK_LAST_INSERT_ID:
+        # An explicit value in the AUTO_INCREMENT column is reported too and leaves LAST_INSERT_ID() as it was, and of
+        # several statements only the last one reports: the connection alone knows, until it is asked.
+        session.last_insert_id = state.last_insert_id = None
+        state.residue |= RESIDUE_INSERT_ID
+
+
+def _record_statement(session: ClientSession, reader: ReplyReader, state: ServerState) -> None:
+    """COM_STMT_*: what was prepared, which cursor is open."""
+    kind = session.reply_kind
+    handle = session.statement
+    if handle is None:
+        return
+    if kind == REPLY_PREPARE:
+        if not reader.error:
+            handle.statement.parameters = reader.parameters
+            old = state.prepared.pop(handle.statement, None)
+            if old is not None:
+                state.unwanted.append(old.id_bytes)
+            state.add_prepared(handle.statement, reader.statement_id.to_bytes(4, "little"))
+            session.statements[handle.id_bytes] = handle
+            session.last_prepared = handle
+        return
+    if handle.long_data and kind != REPLY_FETCH:
+        handle.long_data = False
+        session.holds.drop(LONG_DATA, handle.id_bytes)
+    opened = not reader.error and bool(reader.status & SERVER_STATUS_CURSOR_EXISTS)
+    ended = bool(reader.status & SERVER_STATUS_LAST_ROW_SENT) or bool(reader.error)
+    if opened and not ended and not handle.cursor_open:
+        handle.cursor_open = True
+        session.holds.add(CURSOR, handle.id_bytes)
+    elif handle.cursor_open and (ended or (kind != REPLY_FETCH and not opened)):
+        close_cursor(session, handle)
+
+
+def close_cursor(session: ClientSession, handle: ClientStatement) -> None:
+    """The statement's cursor is gone."""
+    if handle.cursor_open:
+        handle.cursor_open = False
+        session.holds.drop(CURSOR, handle.id_bytes)
+
+
+def _apply_changes(session: ClientSession, changes: SessionChanges, state: ServerState) -> bool:
+    """Takes over one OK's session-state information; True where the connection collation became unknown."""
+    updates = [(name, value) for name, value in changes.variables if name not in VIRTUAL]
+    if changes.schema is not None:
+        updates.append((SCHEMA, changes.schema))
+    if changes.transaction_state is not None:
+        session.transaction_state = changes.transaction_state
+    if changes.characteristics is not None:
+        text = changes.characteristics if changes.characteristics.startswith(b"SET") else b""
+        session.characteristics = state.characteristics = text
+        state.residue = state.residue | RESIDUE_CHARACTERISTICS if text else state.residue & ~RESIDUE_CHARACTERISTICS
+    if changes.state_changed:
+        session.state_change = session.state_change | (STATE_CHANGE_EXPLAINED if updates else STATE_CHANGE_BARE)
+    if not updates:
+        return False
+    names = {name for name, _ in updates}
+    if names & PARSING_NAMES and has_literals(session.settings):
+        session.holds.add("user_variable")  # its literal would now be read in another charset or mode
+    _set(session, state, updates)
+    return b"character_set_connection" in names and b"collation_connection" not in names
+
+
+STATE_CHANGE_BARE: Final = 1
+STATE_CHANGE_EXPLAINED: Final = 2
+
+
+def _set(session: ClientSession, state: ServerState, updates: list[tuple[bytes, bytes]]) -> None:
+    session.settings = state.settings = updated(session.settings, updates, session.facts.baseline)
+    session.refresh_mode()
+
+
+def _explain(session: ClientSession, analysis: Analysis) -> None:
+    """A change of state that trackers and lexer do not fully explain pins."""
+    change, session.state_change = session.state_change, 0
+    if not change:
+        return
+    tracked = session.facts.baseline
+    for item in analysis.assignments:
+        if (
+            item.scope == "session"
+            and item.name not in tracked
+            and item.name not in VIRTUAL
+            and item.name not in EXPLAINED
+        ):
+            session.holds.add(SESSION_VARIABLE, None)
+    if analysis.verb in _OPAQUE_VERBS or analysis.statements > 1:
+        if not analysis.user_variables:
+            session.holds.add(UNEXPLAINED, None)
+    elif change & STATE_CHANGE_BARE and not (
+        analysis.holds or analysis.user_variables or analysis.assignments or analysis.set_role or analysis.charset
+    ):
+        session.holds.add(UNEXPLAINED, None)
+
+
+def _apply_holds(session: ClientSession, analysis: Analysis, state: ServerState, failed: bool) -> None:
+    holds = session.holds
+    for reason, name, change in analysis.holds:
+        if reason == "temporary_table" and name is not None and b"." not in name:
+            name = session.settings.values.get(SCHEMA, b"") + b"." + name
+        if change == lexed.HOLD:
+            holds.add(reason, name)
+        elif failed:
+            continue
+        elif change == lexed.RELEASE:
+            holds.drop(reason, name)
+        elif change == lexed.CLEAR:
+            holds.drop_all(reason) if name is None else holds.drop_name(reason, name)
+        else:
+            holds.lose_names(reason)
+    if analysis.set_role is not None and not failed:
+        session.role = state.role = analysis.set_role
+
+
+def _apply_virtual(session: ClientSession, analysis: Analysis) -> None:
+    for item in analysis.assignments:
+        if item.scope == "session" and item.name in VIRTUAL:
+            session.set_virtual(item.name, item.value)
+        if item.scope == "session" and item.name in (b"last_insert_id", b"identity"):
+            session.last_insert_id = None
+
+
+def _apply_user_variables(session: ClientSession, analysis: Analysis, state: ServerState) -> None:
+    if analysis.user_variables:
+        _set(session, state, [(b"@" + name, literal) for name, literal in analysis.user_variables])
+
+
+def _questions(
+    session: ClientSession, analysis: Analysis, state: ServerState, collation: bool, failed: bool
+) -> list[Step]:
+    """What only the connection knows and the session needs kept. Diagnostics first: the other questions clear them."""
+    found: list[Step] = []
+    if analysis.after & lexed.ASK_FOUND_ROWS and not failed:
+        found.append(ask_step(b"SELECT FOUND_ROWS()", steps.ASK_FOUND_ROWS, session))
+    if collation:
+        found.append(ask_step(b"SELECT @@collation_connection", steps.ASK_COLLATION, session))
+    if found and state.residue & RESIDUE_DIAGNOSTICS:
+        found.insert(0, capture_warnings(session))
+    return found
+
+
+def capture_warnings(session: ClientSession) -> Step:
+    """SHOW WARNINGS clears nothing; the next statement does."""
+    return ask_step(b"SHOW WARNINGS", steps.CAPTURE_WARNINGS, session)
+
+
+def residue_steps(state: ServerState) -> list[Step]:
+    """Takes away what the connection's last client left and only it may see; captured for it where it still lives."""
+    found: list[Step] = []
+    owner = state.owner
+    if owner is not None and state.residue & RESIDUE_DIAGNOSTICS:
+        found.append(capture_warnings(owner))
+    if owner is not None and state.residue & RESIDUE_INSERT_ID:
+        found.append(ask_step(b"SELECT LAST_INSERT_ID()", steps.CAPTURE_INSERT_ID, owner))
+    if state.residue & RESIDUE_CHARACTERISTICS:
+        # A bare ROLLBACK ends the wait of SET TRANSACTION for the next transaction (measured on both servers).
+        found.append(steps.query_step(b"ROLLBACK", steps.UNDO_CHARACTERISTICS))
+    return found
+
+
+def step_done(step: Step, reply: SmallReply, state: ServerState) -> None:
+    """Takes over the answer to a step that succeeded."""
+    session, purpose = step.session, step.purpose
+    if purpose == steps.PREPARE:
+        assert step.statement is not None
+        step.statement.parameters = reply.parameters
+        state.add_prepared(step.statement, reply.statement_id)
+    elif purpose == steps.UNDO_CHARACTERISTICS:
+        state.characteristics = b""
+        state.residue &= ~RESIDUE_CHARACTERISTICS
+    elif purpose == steps.REPLAY_INSERT_ID:
+        state.last_insert_id = step.argument
+    elif purpose == steps.ASK_STATUS and reply.ok is not None and session is not None:
+        session.status = reply.ok.status
+    elif session is not None:
+        _captured(session, purpose, reply.rows, state)
+
+
+def _captured(session: ClientSession, purpose: int, rows: list[tuple[bytes | None, ...]], state: ServerState) -> None:
+    if purpose == steps.CAPTURE_WARNINGS:
+        session.captured_warnings = rows
+        state.residue &= ~RESIDUE_DIAGNOSTICS
+    elif purpose == steps.CAPTURE_INSERT_ID:
+        session.last_insert_id = state.last_insert_id = int(_only(rows))
+        state.residue &= ~RESIDUE_INSERT_ID
+    elif purpose == steps.ASK_FOUND_ROWS:
+        session.found_rows = int(_only(rows))
+    elif purpose == steps.ASK_COLLATION:
+        _set(session, state, [(b"collation_connection", _only(rows))])
+
+
+def _only(rows: list[tuple[bytes | None, ...]]) -> bytes:
+    """The only value of a question that has one."""
+    return rows[0][0] or b"0" if rows and rows[0] else b"0"

@@ -1,0 +1,103 @@
+"""What one database server told about itself: version, variables, collations. Shared by all its connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from outlive.session.mysql.settings import EMPTY, Settings, updated
+from outlive.session.mysql.variables import SYNONYMS, TRACKED, VIRTUAL
+
+_BOOLEAN: Final = {b"1": b"ON", b"0": b"OFF"}
+
+
+class Collation:
+    """A row of information_schema.COLLATIONS: the id of the handshake, its name and its character set."""
+
+    __slots__ = ("charset", "name")
+
+    def __init__(self, name: bytes, charset: bytes) -> None:
+        self.name = name
+        self.charset = charset
+
+
+class ServerFacts:
+    """Read once from the first connection; `defaults` follows each later login and reset.
+
+    `baseline` stays the first login's variables for as long as the server runs, since all `Settings` are relative to it.
+    `defaults` is what a session starts with today: someone may have said SET GLOBAL since.
+    """
+
+    __slots__ = (
+        "_booleans", "baseline", "collations", "defaults", "init_connect", "interactive_timeout_s", "mariadb", "tracked",
+        "version", "virtual", "wait_timeout_s",
+    )  # fmt: skip
+
+    def __init__(self, version: bytes, variables: Mapping[bytes, bytes], collations: Mapping[int, Collation]) -> None:
+        self.version = version
+        self.mariadb = b"MariaDB" in version
+        self.tracked = tracked_names(variables)
+        self.baseline: dict[bytes, bytes] = {name: variables[name] for name in self.tracked}
+        self.collations = collations
+        self.defaults: Settings = EMPTY
+        self._booleans: frozenset[bytes] = frozenset()
+        self.virtual: dict[bytes, bytes] = {name: variables[name] for name in VIRTUAL if name in variables}
+        """The values of virtual variables that a client's own login would find."""
+        self.init_connect = bool(variables.get(b"init_connect"))
+        self.wait_timeout_s = int(variables.get(b"wait_timeout", b"28800"))
+        self.interactive_timeout_s = int(variables.get(b"interactive_timeout", b"28800"))
+
+    def snapshot_sql(self) -> bytes:
+        """Reads every tracked variable of a session, in the order of `tracked`."""
+        return b"SELECT " + b",".join(b"@@" + name for name in self.tracked)
+
+    def calibrate(self, row: Sequence[bytes | None]) -> None:
+        """Compares a first `snapshot_sql` row with the baseline of SHOW VARIABLES, which the trackers' texts follow.
+
+        Booleans read as 1 and 0 but are shown and tracked as ON and OFF. A variable that reads otherwise than it is
+        shown is not tracked: its change then pins.
+        """
+        read = dict(zip(self.tracked, (value or b"" for value in row), strict=True))
+        shown = self.baseline
+        self._booleans = frozenset(name for name, value in read.items() if _BOOLEAN.get(value) == shown[name])
+        self.tracked = tuple(name for name in self.tracked if name in self._booleans or read[name] == shown[name])
+        self.baseline = {name: shown[name] for name in self.tracked}
+
+    def read_snapshot(self, row: Sequence[bytes | None]) -> Settings:
+        """The settings that `snapshot_sql` found, relative to the baseline. NULL is the empty text."""
+        booleans = self._booleans
+        values = (
+            (name, _BOOLEAN.get(value or b"", b"") if name in booleans else value or b"")
+            for name, value in zip(self.tracked, row, strict=True)
+        )
+        return updated(EMPTY, values, self.baseline)
+
+    def login_settings(self, collation_id: int) -> dict[bytes, bytes]:
+        """The variables a login with this handshake collation sets; empty where the server does not know the id.
+
+        The server then takes its own default (character_set_server), as the defaults already say.
+        """
+        collation = self.collations.get(collation_id)
+        if collation is None:
+            return {}
+        values = dict.fromkeys(
+            (b"character_set_client", b"character_set_connection", b"character_set_results"), collation.charset
+        )
+        values[b"collation_connection"] = collation.name
+        return values
+
+
+def tracked_names(variables: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+    """The tracked names this server has; of two names for one variable, the one that is not an alias."""
+    return tuple(name for name in TRACKED if name in variables and SYNONYMS.get(name) not in variables)
+
+
+def from_tables(
+    version: bytes, variables: Iterable[tuple[bytes | None, ...]], collations: Iterable[tuple[bytes | None, ...]]
+) -> ServerFacts:
+    """From the rows of SHOW SESSION VARIABLES and of information_schema.COLLATIONS (id, name, charset)."""
+    named = {name.lower(): value or b"" for name, value in variables if name}
+    known = {
+        int(number): Collation(name, charset) for number, name, charset in collations if number and name and charset
+    }
+    return ServerFacts(version, named, known)

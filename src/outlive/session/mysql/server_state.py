@@ -1,0 +1,100 @@
+"""What is known about the session of one server connection."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from outlive.session.mysql.settings import EMPTY, SCHEMA, Settings, updated
+from outlive.wire.mysql.constants import COM_STMT_CLOSE
+
+if TYPE_CHECKING:
+    from outlive.session.mysql.client_session import ClientSession
+    from outlive.session.mysql.prepared import Statement
+
+RESIDUE_DIAGNOSTICS: Final = 1
+"""Warnings or an error of the owner's last statement; captured by SHOW WARNINGS before another client's use."""
+RESIDUE_INSERT_ID: Final = 2
+"""The owner's LAST_INSERT_ID() may differ from the OK's insert id: an INSERT of an explicit value reports that value and
+leaves LAST_INSERT_ID() as it was."""
+RESIDUE_CHARACTERISTICS: Final = 4
+"""A SET TRANSACTION waits for the next transaction; a bare ROLLBACK takes it away (measured on both servers)."""
+
+_STMT_CLOSE: Final = b"\x05\x00\x00\x00" + bytes((COM_STMT_CLOSE,))
+
+
+class ServerStatement:
+    """A statement as prepared on one server connection: its id there and the parameter types last bound to it."""
+
+    __slots__ = ("id_bytes", "types")
+
+    def __init__(self, id_bytes: bytes) -> None:
+        self.id_bytes = id_bytes
+        self.types: bytes | None = None
+
+
+class ServerState:
+    """One server connection's session, kept up to date by the client sessions that use it in turn.
+
+    `owner` is the client session that used it last; `residue` what that one left which only it may see.
+    `last_insert_id`: the value LAST_INSERT_ID() has there, None where unknown.
+    """
+
+    __slots__ = (
+        "characteristics",
+        "last_insert_id",
+        "owner",
+        "prepared",
+        "prepared_max",
+        "residue",
+        "role",
+        "settings",
+        "unwanted",
+    )
+
+    def __init__(self, prepared_max: int) -> None:
+        self.prepared_max = prepared_max
+        self.role: bytes | None = None
+        """The text of the last SET ROLE; COM_RESET_CONNECTION keeps the role (both servers, measured)."""
+        self.prepared: OrderedDict[Statement, ServerStatement] = OrderedDict()
+        """Least recently used first."""
+        self.reset(EMPTY)
+
+    def reset(self, settings: Settings) -> None:
+        """After a login, a change of user or COM_RESET_CONNECTION."""
+        self.settings = settings
+        self.prepared.clear()
+        self.unwanted: list[bytes] = []
+        """Ids of statements to close: COM_STMT_CLOSE has no answer, so it goes with the next write."""
+        self.owner: ClientSession | None = None
+        self.residue = 0
+        self.characteristics = b""
+        self.last_insert_id: int | None = 0
+
+    def enter_schema(self, schema: bytes, baseline: Mapping[bytes, bytes]) -> None:
+        """COM_INIT_DB succeeded."""
+        self.settings = updated(self.settings, ((SCHEMA, schema),), baseline)
+
+    def forget_owner(self) -> None:
+        """The owner is gone, and with it whoever could ask for its warnings and ids."""
+        self.owner = None
+        self.residue &= RESIDUE_CHARACTERISTICS
+
+    def add_prepared(self, statement: Statement, id_bytes: bytes) -> None:
+        """A statement was prepared; beyond `prepared_max` the least recently used is to be closed.
+
+        The server's own bound is over all connections: max_prepared_stmt_count, 16382 by default, error 1461.
+        """
+        self.prepared[statement] = ServerStatement(id_bytes)
+        while len(self.prepared) > self.prepared_max:
+            self.unwanted.append(self.prepared.popitem(last=False)[1].id_bytes)
+
+    def take_closes(self) -> bytes:
+        """The COM_STMT_CLOSE packets that are due."""
+        closes = b"".join(_STMT_CLOSE + id_bytes for id_bytes in self.unwanted)
+        self.unwanted.clear()
+        return closes
+
+    def __repr__(self) -> str:
+        return f"ServerState({self.settings!r}, prepared={len(self.prepared)}, residue={self.residue})"

@@ -1,0 +1,149 @@
+"""Commands that Outlive itself sends on a server connection, between a client's commands.
+
+A `Step` is one command and what its reply is for. Steps before a client's statement are sent in one write and awaited:
+if one fails, the statement must not run under a state that is not its session's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from outlive.wire.mysql.constants import (
+    COM_INIT_DB,
+    COM_PING,
+    COM_QUERY,
+    COM_RESET_CONNECTION,
+    COM_SET_OPTION,
+    COM_STMT_PREPARE,
+)
+from outlive.wire.mysql.packets import packet
+from outlive.wire.mysql.reply import REPLY_OK, REPLY_PREPARE, REPLY_QUERY
+
+if TYPE_CHECKING:
+    from outlive.session.mysql.client_session import ClientSession
+    from outlive.session.mysql.prepared import Statement
+    from outlive.session.mysql.server_facts import ServerFacts
+
+# What a step's reply is for. The names say it; `ClientSession.step_done` and `apply_reset` hold the meaning.
+REPLAY: Final = 0
+RESET: Final = 1
+SNAPSHOT: Final = 2
+PREPARE: Final = 3
+CAPTURE_WARNINGS: Final = 4
+CAPTURE_INSERT_ID: Final = 5
+ASK_FOUND_ROWS: Final = 6
+ASK_COLLATION: Final = 7
+ASK_STATUS: Final = 8
+REPLAY_INSERT_ID: Final = 9
+UNDO_CHARACTERISTICS: Final = 10
+PING: Final = 11
+FACTS: Final = 12
+ASK_READ_ONLY: Final = 13
+
+
+class Step:
+    """One command of Outlive's own. `session`: whose answer it is, where it is somebody's."""
+
+    __slots__ = ("argument", "bytes", "kind", "purpose", "session", "statement")
+
+    def __init__(
+        self,
+        payload: bytes,
+        purpose: int = REPLAY,
+        kind: int = REPLY_OK,
+        session: ClientSession | None = None,
+        statement: Statement | None = None,
+        argument: int = 0,
+    ) -> None:
+        self.bytes = packet(0, payload)
+        self.kind = kind
+        self.purpose = purpose
+        self.session = session
+        self.statement = statement
+        self.argument = argument
+
+    def __repr__(self) -> str:
+        return f"Step(purpose={self.purpose})"  # the bytes may hold a client's data
+
+
+_QUERY: Final = bytes((COM_QUERY,))
+
+
+def query_step(sql: bytes, purpose: int = REPLAY) -> Step:
+    """A statement that answers OK."""
+    return Step(_QUERY + sql, purpose)
+
+
+def ask_step(sql: bytes, purpose: int, session: ClientSession | None = None) -> Step:
+    """A statement that answers rows."""
+    return Step(_QUERY + sql, purpose, REPLY_QUERY, session)
+
+
+def schema_step(schema: bytes) -> Step:
+    """COM_INIT_DB."""
+    return Step(bytes((COM_INIT_DB,)) + schema)
+
+
+def option_step(on: bool) -> Step:
+    """COM_SET_OPTION: MYSQL_OPTION_MULTI_STATEMENTS_ON (0) or _OFF (1)."""
+    return Step(bytes((COM_SET_OPTION, 0 if on else 1, 0)))
+
+
+def prepare_step(statement: Statement) -> Step:
+    """Prepares a statement on the leased connection; its id there is in the reply."""
+    return Step(bytes((COM_STMT_PREPARE,)) + statement.sql, PREPARE, REPLY_PREPARE, None, statement)
+
+
+def insert_id_step(insert_id: int) -> Step:
+    """Makes LAST_INSERT_ID() what it is in the client's session (both servers take it; it survives SELECTs, measured)."""
+    return Step(_QUERY + b"SET last_insert_id=%d" % insert_id, REPLAY_INSERT_ID, argument=insert_id)
+
+
+def ping_step(purpose: int = PING, session: ClientSession | None = None) -> Step:
+    """COM_PING: is it alive, and what is its status."""
+    return Step(bytes((COM_PING,)), purpose, REPLY_OK, session)
+
+
+def tracker_sql(facts: ServerFacts, dead_man_s: int) -> bytes:
+    """What makes the server report its session's changes, and end the session by itself if Outlive vanishes.
+
+    COM_RESET_CONNECTION turns the trackers off again (measured on MySQL 9.7 and MariaDB 10.11), so this follows each.
+    """
+    return (
+        b"SET SESSION session_track_state_change=ON,session_track_schema=ON,"
+        b"session_track_transaction_info='CHARACTERISTICS',session_track_system_variables='"
+        + b",".join(facts.tracked)
+        + b"',wait_timeout=%d" % dead_man_s
+    )
+
+
+def facts_steps() -> list[Step]:
+    """What `server_facts.from_tables` needs, from a session as new. SHOW VARIABLES names what the server has."""
+    collations = b"SELECT ID, COLLATION_NAME, CHARACTER_SET_NAME FROM information_schema.COLLATIONS"
+    return [
+        Step(bytes((COM_RESET_CONNECTION,))),
+        ask_step(b"SHOW SESSION VARIABLES", FACTS),
+        ask_step(collations, FACTS),
+    ]
+
+
+def first_steps(facts: ServerFacts, dead_man_s: int, role: bytes | None) -> list[Step]:
+    """After a login or a change of user. The reset makes the session's charset the server's own, as later resets do.
+
+    Not where there is an init_connect, which a login and a change of user run, and a reset would undo.
+    """
+    found = login_steps(facts, dead_man_s) if facts.init_connect else reset_steps(facts, dead_man_s)
+    found.append(ask_step(b"SELECT @@global.read_only", ASK_READ_ONLY))
+    if role is not None:
+        found.append(query_step(role))
+    return found
+
+
+def login_steps(facts: ServerFacts, dead_man_s: int) -> list[Step]:
+    """After a login or a change of user."""
+    return [query_step(tracker_sql(facts, dead_man_s)), ask_step(facts.snapshot_sql(), SNAPSHOT)]
+
+
+def reset_steps(facts: ServerFacts, dead_man_s: int) -> list[Step]:
+    """Back to a fresh session: rolls back, drops temporary tables, locks, variables and prepared statements."""
+    return [Step(bytes((COM_RESET_CONNECTION,)), RESET), *login_steps(facts, dead_man_s)]

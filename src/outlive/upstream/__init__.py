@@ -1,0 +1,1 @@
+"""The server side's I/O: dial, TLS, login, leases, KILL, health, failover."""

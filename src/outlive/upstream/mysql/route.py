@@ -1,0 +1,97 @@
+"""Where the connections for a database come from: its writers, one of which is current, or its replicas in turn."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from outlive.config.model import Database
+from outlive.observe.log import fields
+from outlive.upstream.mysql.key import Key, key_of
+from outlive.wire.mysql import constants as wire
+
+if TYPE_CHECKING:
+    from outlive.session.mysql.client_session import ClientSession
+    from outlive.upstream.mysql.connection import ServerConnection
+    from outlive.upstream.mysql.dial import Failure
+    from outlive.upstream.mysql.server import Server
+
+log = logging.getLogger("outlive.upstream")
+
+_UNREACHABLE: Final = frozenset(("name", "refused", "timeout", "read_only"))
+_READ_ONLY_ERRORS: Final = frozenset(
+    (wire.ER_OPTION_PREVENTS_STATEMENT, wire.ER_READ_ONLY_MODE, wire.ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION)
+)
+
+
+class Route:
+    """One name that clients ask for. Its servers may serve other names too."""
+
+    __slots__ = ("_current", "acquire_timeout_s", "closes_after_transaction", "database", "name", "servers", "writes")
+
+    def __init__(self, name: str, database: Database, servers: list[Server], *, writes: bool) -> None:
+        self.name = name
+        self.servers = servers
+        self.writes = writes
+        self._current = 0
+        self.configure(database)
+
+    def configure(self, database: Database) -> None:
+        """Also at a reload."""
+        self.database = database
+        self.acquire_timeout_s = database.acquire_timeout_s
+        self.closes_after_transaction = database.client_connection == "transaction"
+
+    def __repr__(self) -> str:
+        return f"Route({self.name}, {self.servers[self._current].address})"
+
+    @property
+    def schema(self) -> bytes:
+        """The schema that a client who asks for this name is put into."""
+        return self.database.database.encode()
+
+    def server(self) -> Server:
+        """The server for a client's next connection: the current writer, or the next replica."""
+        if not self.writes:
+            self._current = (self._current + 1) % len(self.servers)
+        return self.servers[self._current]
+
+    def key(self, session: ClientSession) -> Key:
+        """The pool key of a session."""
+        return key_of(session.user, session.capabilities, session.role)
+
+    def trouble(self, server: Server, failure: Failure) -> None:
+        """A dial failed: with other servers to go to, whoever waits goes there."""
+        if len(self.servers) > 1 and failure.kind in _UNREACHABLE and server is self.servers[self._current]:
+            self._move_on(server, failure.kind)
+
+    def _move_on(self, server: Server, why: str) -> None:
+        self._current = (self._current + 1) % len(self.servers)
+        following = self.servers[self._current]
+        log.warning(
+            "failing over", extra=fields(database=self.name, left=server.address, server=following.address, reason=why)
+        )
+        for waiter in server.pool.queued():
+            if waiter.comes_by(self):
+                server.pool.cancel(waiter)
+                waiter.queue_again()
+
+    def statement_refused(
+        self, connection: ServerConnection, session: ClientSession, code: int, message: bytes
+    ) -> None:
+        """A statement failed. If it says that what was a writer is read-only now, the primary was demoted.
+
+        1290 stands for any option that prevents a statement; 1792 is the client's own doing inside a read-only transaction.
+        """
+        if code not in _READ_ONLY_ERRORS or not self.writes or connection.read_only:
+            return
+        if code == wire.ER_OPTION_PREVENTS_STATEMENT and b"read-only" not in message and b"read_only" not in message:
+            return
+        if code == wire.ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION and session.asked_for_read_only:
+            return
+        server = connection.server
+        log.warning("the primary was demoted", extra=fields(database=self.name, server=server.address, code=code))
+        server.pool.retire_all("demoted")
+        if len(self.servers) > 1 and server is self.servers[self._current]:
+            self._move_on(server, "demoted")
+        server.stir()

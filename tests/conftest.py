@@ -1,0 +1,141 @@
+"""Fixtures that every test shares, the size of the runs, and each folder's budget of time."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .servers import MariaDB, MySQL97, Network, OutliveProcess, ServerError
+from .servers.database import DatabaseServer
+
+ROOT = Path(__file__).parent
+
+# Seconds a folder's tests may take together on two cores, servers' starts included. One that grows past it fails the
+# run: then make it faster or raise the figure here, in view of everybody. Together they stay under the twelve minutes
+# of `make test`.
+BUDGETS_S = {"unit": 120.0, "servers": 40.0, "logins": 40.0, "clients": 200.0, "chaos": 200.0, "fuzz": 60.0}
+DEFAULT_BUDGET_S = 60.0
+
+_spent_s: defaultdict[str, float] = defaultdict(float)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full", action="store_true", help="full counts in the long tests, and no budgets of time (make prove)"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pure tests first: they are the quickest to say no. And what needs root is skipped without it."""
+    order = {"unit": 0, "servers": 1, "logins": 2, "clients": 3, "fuzz": 4, "chaos": 5}
+    items.sort(key=lambda item: order.get(_folder(item.nodeid), 4))
+    possible = Network.possible() if any(item.get_closest_marker("root") for item in items) else False
+    for item in items:
+        if item.get_closest_marker("root") and not possible:
+            item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
+
+
+def _folder(nodeid: str) -> str:
+    parts = nodeid.split("::", maxsplit=1)[0].split("/")
+    return parts[1] if len(parts) > 2 else "."
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _spent_s[_folder(report.nodeid)] += report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if _over_budget(session.config) and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    spent = ", ".join(
+        f"{folder} {seconds:.0f} s of {BUDGETS_S.get(folder, DEFAULT_BUDGET_S):.0f}"
+        for folder, seconds in sorted(_spent_s.items())
+    )
+    terminalreporter.write_line(f"time: {spent}")
+    for folder, seconds in _over_budget(config).items():
+        terminalreporter.write_line(
+            f"FAILED: tests/{folder} took {seconds:.0f} s, over its budget (tests/conftest.py)", red=True
+        )
+
+
+def _over_budget(config: pytest.Config) -> dict[str, float]:
+    if config.getoption("--full"):
+        return {}
+    return {
+        folder: seconds for folder, seconds in _spent_s.items() if seconds > BUDGETS_S.get(folder, DEFAULT_BUDGET_S)
+    }
+
+
+@pytest.fixture(scope="session")
+def count(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """`count(scaled, full)`: the first in `make test`, the second in `make prove`."""
+    full = bool(request.config.getoption("--full"))
+    return lambda scaled, complete: complete if full else scaled
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """One MariaDB for the whole run: leave nothing behind in it that another test could stumble over."""
+    with MariaDB() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mysql97() -> Iterator[MySQL97]:
+    """One MySQL 9.7 for the whole run."""
+    with MySQL97() as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=["mariadb", "mysql97"])
+def server(request: pytest.FixtureRequest) -> DatabaseServer:
+    """Each of the servers in turn."""
+    found: DatabaseServer = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def outlive(request: pytest.FixtureRequest) -> Iterator[Callable[..., OutliveProcess]]:
+    """`outlive(target, ...)` starts a node as `OutliveProcess` does, and ends it after the test.
+
+    Its log is shown when the test fails.
+    """
+    started: list[OutliveProcess] = []
+
+    def start(*arguments: object, **options: object) -> OutliveProcess:
+        node = OutliveProcess(*arguments, **options)  # type: ignore[arg-type]
+        started.append(node)
+        return node
+
+    yield start
+    for node in started:
+        print(f"--- log of outlive {node.pid} ---\n{node.log[-20000:]}")
+        node.close()
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """Two hosts on a link that can be cut. Mark the test with `pytest.mark.root`."""
+    with Network() as made:
+        yield made
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """`eventually(condition, timeout_s=10)`: returns when `condition()` is true; for states of other processes
+    that announce nothing.
+    """
+
+    def wait(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "") -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                raise ServerError(f"did not come true in {timeout_s} s: {what or condition}")
+            time.sleep(0.01)
+
+    return wait

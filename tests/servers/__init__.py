@@ -1,0 +1,30 @@
+"""Real servers for tests and benchmarks: plain classes that start, stop and clean up after themselves.
+
+Everything listens on free loopback ports and keeps its data in a folder of its own, which is removed at exit. What
+takes long to make (installed data folders, the unpacked MySQL) is made once a machine in `cache_folder()`.
+"""
+
+from .certificates import Certificates
+from .database import Account, DatabaseServer
+from .haproxy import HAProxy
+from .mariadb import MariaDB
+from .mysql import MySQL97
+from .namespaces import Namespace, Network
+from .outlive import OutliveProcess
+from .processes import Process, ServerError, cache_folder, free_port
+
+__all__ = [
+    "Account",
+    "Certificates",
+    "DatabaseServer",
+    "HAProxy",
+    "MariaDB",
+    "MySQL97",
+    "Namespace",
+    "Network",
+    "OutliveProcess",
+    "Process",
+    "ServerError",
+    "cache_folder",
+    "free_port",
+]
