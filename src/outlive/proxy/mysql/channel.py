@@ -55,8 +55,6 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.services.metrics.bytes_from_clients += len(data)
-        if self.closing:
-            return
         if self.tls is not None:
             data = self._decrypt(data)
             if not data:
@@ -64,7 +62,7 @@ class Channel(asyncio.Protocol):
         client = self.client
         if client is not None:
             client.data_received(data)
-        elif self.gate is not None:
+        elif self.gate is not None and not self.closing:
             self.gate.data_received(data)
 
     def eof_received(self) -> bool:

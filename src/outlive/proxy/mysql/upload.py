@@ -81,7 +81,7 @@ class Upload:
         session.packet = session.statement = None
         session.analysis = _NOT_LEXED_YET
         session.reply_kind = REPLY_QUERY
-        self._lexer = Lexer(session.mode)
+        self._lexer = session.analyser.lexer(session.mode)
         self._lexer.feed(head[session.text_start(head) :])
 
     def take(self, inbox: bytearray) -> bytes:

@@ -16,3 +16,5 @@ KILL: Final = 5
 CHANGE_USER: Final = 6
 RESET: Final = 7
 """Clean the held server connection, if any; `session.answer` is the reply."""
+RELAY: Final = 8
+"""FORWARD in the common case: a plain statement, which goes as it is to a connection with the session's settings."""

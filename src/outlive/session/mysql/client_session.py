@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from outlive.session.mysql import analysis as lexed
 from outlive.session.mysql import executes, local_answers, outcome, queries, steps, virtual
-from outlive.session.mysql.actions import ANSWER, CHANGE_USER, FORWARD, KILL, QUIT, RESET
+from outlive.session.mysql.actions import ANSWER, CHANGE_USER, FORWARD, KILL, QUIT, RELAY, RESET
 from outlive.session.mysql.analysis import PLAIN_READ, PLAIN_WRITE, Analysis, Kill
 from outlive.session.mysql.holds import Holds
-from outlive.session.mysql.lexer import analyse
+from outlive.session.mysql.lexer import DEFAULT_ANALYSER, Analyser
 from outlive.session.mysql.server_state import RESIDUE_DIAGNOSTICS, ServerState
 from outlive.session.mysql.settings import EMPTY, MULTI_STATEMENTS, SCHEMA, Settings, difference, updated
 from outlive.session.mysql.steps import Step
@@ -62,7 +62,7 @@ class ClientSession:
     """
 
     __slots__ = (
-        "affected_rows", "analysis", "answer", "capabilities", "captured_warnings", "characteristics", "connection_id",
+        "affected_rows", "analyser", "analysis", "answer", "capabilities", "captured_warnings", "characteristics", "connection_id",
         "facts", "found_rows", "holds", "kill", "last_insert_id", "last_prepared", "mode", "next_statement_id", "only_reads",
         "packet",
         "policy", "reply_kind", "role", "settings", "state_change", "statement", "statements", "status",
@@ -70,9 +70,18 @@ class ClientSession:
     )  # fmt: skip
 
     def __init__(
-        self, facts: ServerFacts, *, user: str, capabilities: int, collation_id: int, schema: bytes, connection_id: int
+        self,
+        facts: ServerFacts,
+        *,
+        user: str,
+        capabilities: int,
+        collation_id: int,
+        schema: bytes,
+        connection_id: int,
+        analyser: Analyser = DEFAULT_ANALYSER,
     ) -> None:
         self.facts = facts
+        self.analyser = analyser
         self.user = user
         self.capabilities = capabilities
         self.connection_id = connection_id
@@ -177,7 +186,7 @@ class ClientSession:
 
     def analyse(self, text: bytes) -> Analysis:
         """What the text says, under this session's sql_mode and charset."""
-        return analyse(text, self.mode)
+        return self.analyser.analyse(text, self.mode)
 
     def text_start(self, packet: bytes) -> int:
         """Where the text of a COM_QUERY packet begins, behind query attributes where the client sends them."""
@@ -190,12 +199,12 @@ class ClientSession:
         code = packet[4]
         if code == wire.COM_QUERY:
             start = 5 if not self.capabilities & wire.CLIENT_QUERY_ATTRIBUTES else self.text_start(packet)
-            analysis = self.analysis = analyse(packet[start:], self.mode)
+            analysis = self.analysis = self.analyser.analyse(packet[start:], self.mode)
             self.reply_kind = REPLY_QUERY
             if not self.status & wire.SERVER_STATUS_AUTOCOMMIT:
                 self._note_read(packet)
             if analysis.plain:
-                return FORWARD
+                return FORWARD if self.characteristics else RELAY
             return queries.special(self, packet, start, analysis)
         self.only_reads = False
         handler = _HANDLERS.get(code)

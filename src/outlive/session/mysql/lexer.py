@@ -431,5 +431,5 @@ class Analyser:
         return lexer.finish()
 
 
-_DEFAULT = Analyser()
-analyse = _DEFAULT.analyse
+DEFAULT_ANALYSER: Final = Analyser()
+analyse = DEFAULT_ANALYSER.analyse

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from outlive.net.tls import TLS, TLSError
 from outlive.pool.slot import DIALING, Slot
 from outlive.session.mysql.server_state import ServerState
-from outlive.session.mysql.steps import CAPTURE_INSERT_ID, CAPTURE_WARNINGS, Step
+from outlive.session.mysql.steps import CAPTURE_INSERT_ID, CAPTURE_WARNINGS, PING, Step
 from outlive.upstream.mysql.key import Key, as_key
 from outlive.wire import ProtocolError
 from outlive.wire.mysql.constants import COM_QUIT
@@ -27,6 +27,8 @@ OWN_REPLY_LIMIT_BYTES: Final = 1 << 20
 """A packet in reply to a command of Outlive's own; the largest is a row of SHOW WARNINGS or of the variables."""
 _QUIT: Final = packet(0, bytes((COM_QUIT,)))
 _QUESTIONS: Final = (CAPTURE_WARNINGS, CAPTURE_INSERT_ID)
+_PROMPT: Final = frozenset((PING, CAPTURE_WARNINGS, CAPTURE_INSERT_ID))
+"""Purposes of steps that the server answers at once, as long as it lives."""
 
 
 class Lessee(Protocol):
@@ -46,9 +48,9 @@ class ServerConnection(Slot, asyncio.Protocol):
     """A slot of the pool with its socket. `session` is what is known of the state at the server."""
 
     __slots__ = (
-        "_closing_since", "_login", "_on_steps", "_reply", "_steps", "_steps_error", "capabilities", "doubtful", "greeting",
-        "learned", "lessee", "lost", "packets", "pinged_at", "read_only", "refusal", "saw_end", "send", "server", "session", "tls", "transport",
-        "writable",
+        "_asked_at", "_closing_since", "_login", "_on_steps", "_reply", "_steps", "_steps_error", "capabilities", "changing",
+        "doubtful", "greeting", "learned", "lessee", "logging_in", "lost", "on_drained", "packets", "pinged_at", "read_only",
+        "refusal", "saw_end", "send", "server", "session", "tls", "transport", "writable",
     )  # fmt: skip
 
     def __init__(self, server: Server, key: Key) -> None:
@@ -62,7 +64,13 @@ class ServerConnection(Slot, asyncio.Protocol):
         self.packets = PacketReader(OWN_REPLY_LIMIT_BYTES)
         self.greeting: Greeting | None = None
         self.capabilities = 0
+        self.changing: tuple[Lessee | None, Callable[[ERR | None], None]] | None = None
+        """During a change of user to itself: who has the connection after it, and what is called then."""
         self.doubtful = False
+        self.on_drained: Callable[[ERR | None], None] | None = None
+        """While a KILL of what ran here is awaited and drained: what is called then."""
+        self.logging_in = False
+        """A dial or a change of user is under way, which tells the pool how it ended."""
         self.learned: list[list[tuple[bytes | None, ...]]] = []
         self.pinged_at = 0.0
         self.read_only = False
@@ -76,6 +84,7 @@ class ServerConnection(Slot, asyncio.Protocol):
         self._reply = SmallReply()
         self._on_steps: Callable[[ERR | None], None] | None = None
         self._closing_since: float | None = None
+        self._asked_at = 0.0
 
     @property
     def login(self) -> Key:
@@ -186,10 +195,13 @@ class ServerConnection(Slot, asyncio.Protocol):
     def run(self, steps: Sequence[Step], done: Callable[[ERR | None], None], then: bytes = b"") -> None:
         """Sends `steps` (at least one), and `then` behind them, in one write; `done` with the first error when all are answered.
 
-        What the server sends after the steps' replies goes to the lessee. If the connection ends before, `done` is never
-        called: the lessee learns it by `server_lost`, the server by `connection_lost`.
+        What the server sends after the steps' replies goes to the lessee. If the connection ends before, or has ended,
+        `done` is never called: the lessee learns it by `server_lost`, the server by `connection_lost`.
         """
+        if self.lost or self._closing_since is not None:
+            return
         assert not self._steps and steps
+        self._asked_at = self.server.time()
         self._steps.extend(steps)
         self._steps_error = None
         self._on_steps = done
@@ -205,6 +217,15 @@ class ServerConnection(Slot, asyncio.Protocol):
     def running(self) -> bool:
         """Whether own commands are unanswered."""
         return bool(self._steps)
+
+    def keeps_silent(self, now: float, limit_s: float) -> bool:
+        """Whether an own command that nothing at the server can hold up has had no answer for `limit_s`.
+
+        Others may wait for locks (a PREPARE), or take their time (the rollback of a reset).
+        """
+        if not self._steps or now - self._asked_at < limit_s:
+            return False
+        return self.control or self._steps[0].purpose in _PROMPT
 
     def _own_data(self, data: bytes) -> None:
         try:
@@ -262,6 +283,8 @@ class ServerConnection(Slot, asyncio.Protocol):
 
         The slot is free when the server closed, and not before: closing and dialling anew at the limit is refused else.
         """
+        if self._closing_since is not None:
+            return
         self._closing_since = now
         self.lessee = None
         self._login = None
@@ -273,6 +296,7 @@ class ServerConnection(Slot, asyncio.Protocol):
         transport.resume_reading()
         if polite:
             self.send(_QUIT)
+        self.send = self._send_nowhere
         try:
             transport.write_eof()
         except OSError:

@@ -164,6 +164,8 @@ class Dialer:
             return Failure("timeout", f"no change of user within {self.connect_timeout_s:g} s")
         except SecretError as error:
             return Failure("secret", str(error))
+        except OSError as error:
+            return Failure("refused", error.strerror or str(error))
 
     async def _exchange(
         self, connection: ServerConnection, key: Key, password: bytes, capabilities: int | None
@@ -230,11 +232,11 @@ class Dialer:
         """An answer to one of `facts_steps`."""
         connection.learned.append(reply.rows)
 
-    def connection_lost(self, connection: ServerConnection) -> None:
-        """A login or setup ends with its connection."""
+    def failed(self, connection: ServerConnection, why: str) -> None:
+        """A login or setup cannot go on: the server closed the connection, or broke the protocol."""
         outcome = self._logins.pop(connection, None)
         if outcome is not None and not outcome.done():
-            outcome.set_exception(ConnectionResetError(0, "the server closed the connection during the login"))
+            outcome.set_exception(ConnectionResetError(0, why))
 
     def tls_parameters(self) -> tuple[ssl.SSLContext, str]:
         """The context for a new connection and the name to verify."""

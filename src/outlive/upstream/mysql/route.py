@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from outlive.config.model import Database
 from outlive.observe.log import fields
+from outlive.session.mysql.lexer import DEFAULT_ANALYSER, Analyser
 from outlive.upstream.mysql.key import Key, key_of
 from outlive.wire.mysql import constants as wire
 
@@ -23,11 +24,21 @@ _READ_ONLY_ERRORS: Final = frozenset(
     (wire.ER_OPTION_PREVENTS_STATEMENT, wire.ER_READ_ONLY_MODE, wire.ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION)
 )
 
+_analysers: dict[tuple[str, ...], Analyser] = {(): DEFAULT_ANALYSER}
+
+
+def analyser_for(functions: tuple[str, ...]) -> Analyser:
+    """The analyser that knows these functions as ones that change session state silently; it has a cache of its own."""
+    found = _analysers.get(functions)
+    if found is None:
+        found = _analysers[functions] = Analyser(frozenset(name.encode() for name in functions))
+    return found
+
 
 class Route:
     """One name that clients ask for. Its servers may serve other names too."""
 
-    __slots__ = ("_current", "acquire_timeout_s", "closes_after_transaction", "database", "name", "servers", "writes")
+    __slots__ = ("_current", "acquire_timeout_s", "analyser", "closes_after_transaction", "database", "name", "servers", "writes")
 
     def __init__(self, name: str, database: Database, servers: list[Server], *, writes: bool) -> None:
         self.name = name
@@ -40,6 +51,7 @@ class Route:
         """Also at a reload."""
         self.database = database
         self.acquire_timeout_s = database.acquire_timeout_s
+        self.analyser = analyser_for(database.pin_functions)
         self.closes_after_transaction = database.client_connection == "transaction"
 
     def __repr__(self) -> str:

@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("outlive.upstream")
 
 CLOSE_TIMEOUT_S: Final = 5.0
-"""How long the server's EOF is awaited after COM_QUIT; then RST, and the slot is free at the dead man's bound."""
+"""How long the server's EOF is awaited after COM_QUIT; then it is killed. The slot is free at the dead man's bound at the latest."""
+ANSWER_TIMEOUT_S: Final = 5.0
+"""A server that does not answer a ping for this long hangs, or is gone: whoever waits for it goes back to the queue."""
 _CLOSE_REASONS: Final = {AGE: "age", BUDGET: "budget", DRAIN: "drain", IDLE_TIMEOUT: "idle", KEY_SWITCH: "key_switch"}
 
 
@@ -110,7 +112,7 @@ class Server:
         self._timer_at = 0.0
         self._stirring = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ending: set[ServerConnection] = set()
+        self._ending: dict[ServerConnection, float] = {}
         self._orphans: dict[ServerConnection, float] = {}
         self.killer = Killer(self)
         metrics.snapshot = self._snapshot
@@ -199,7 +201,8 @@ class Server:
     # -- dialling and converting -------------------------------------------------------------------
 
     async def _dial(self, connection: ServerConnection) -> None:
-        failure = await self._try(connection)
+        self.metrics.dials += 1
+        failure = await self._try(connection, self.dialer.dial(self, connection))
         now = self._loop.time()
         if failure is None:
             self.metrics.logins_ok += 1
@@ -207,13 +210,21 @@ class Server:
             return
         self._tell_failure(connection, failure, now)
 
-    async def _try(self, connection: ServerConnection) -> Failure | None:
-        self.metrics.dials += 1
+    async def _try(
+        self, connection: ServerConnection, attempt: Coroutine[None, None, Failure | None]
+    ) -> Failure | None:
+        """A dial or a change of user. Until it is over the end of the connection is its own to tell, with the reason."""
+        connection.logging_in = True
         try:
-            return await self.dialer.dial(self, connection)
+            failure = await attempt
         except Exception:  # a bug, or a server that no code foresaw: either way the slot must not be lost with it
-            log.exception("dial failed unexpectedly")
+            log.exception("login failed unexpectedly")
             return Failure("internal", "internal error")
+        finally:
+            connection.logging_in = False
+        if failure is None and connection.lost:
+            return Failure("refused", "the server closed the connection after the login")
+        return failure
 
     def _tell_failure(self, connection: ServerConnection, failure: Failure, now: float) -> None:
         self.metrics.dial_failures.add(failure.kind)
@@ -225,8 +236,10 @@ class Server:
         if refusal is not None:
             self.metrics.logins_refused += 1
         self.pool.dial_failed(connection, now, refusal=refusal, server_full=failure.server_full)
-        if connection.transport is None or connection.lost:
+        if connection.transport is None:
             self.pool.closed(connection, now)
+        elif connection.lost:
+            self._gone(connection, now)
         else:
             self._end(connection, now)
         for route in self.routes:
@@ -238,7 +251,8 @@ class Server:
         self._start(self._dial_control(connection, done))
 
     async def _dial_control(self, connection: ServerConnection, done: Callable[[bool], None]) -> None:
-        failure = await self._try(connection)
+        self.metrics.dials += 1
+        failure = await self._try(connection, self.dialer.dial(self, connection))
         if failure is None:
             self.pool.ready(connection, self._loop.time())
         else:
@@ -247,7 +261,7 @@ class Server:
         done(failure is None)
 
     async def _convert(self, connection: ServerConnection, key: Key) -> None:
-        failure = await self.dialer.change_user(self, connection, key)
+        failure = await self._try(connection, self.dialer.change_user(self, connection, key))
         now = self._loop.time()
         if failure is None:
             self._serve(connection, self.pool.ready(connection, now))
@@ -308,18 +322,34 @@ class Server:
         connection.run(steps.reset_steps(facts, self.dead_man_s), lambda error: self._cleaned(connection, error))
 
     def change_to_itself(self, connection: ServerConnection, done: Callable[[ERR | None], None]) -> None:
-        """A change of user to the same user: a session as new, without a schema and with the default role."""
-        self._start(self._change(connection, done))
+        """A change of user to the same user: a session as new, without a schema and with the default role.
 
-    async def _change(self, connection: ServerConnection, done: Callable[[ERR | None], None]) -> None:
+        If it fails the connection is ended, and the lessee told so; `done` is not called then.
+        """
+        lessee, connection.lessee = connection.lessee, None
+        connection.changing = lessee, done
+        self._start(self._change(connection))
+
+    async def _change(self, connection: ServerConnection) -> None:
         key = connection.key
         assert isinstance(key, Key)
-        lessee, connection.lessee = connection.lessee, None
-        failure = await self.dialer.change_user(self, connection, key)
-        if connection.lost or connection.closing_since is not None:
+        failure = await self._try(connection, self.dialer.change_user(self, connection, key))
+        assert connection.changing is not None
+        (lessee, done), connection.changing = connection.changing, None
+        if failure is None:
+            connection.lessee = lessee
+            done(None)
             return
-        connection.lessee = lessee
-        done(None if failure is None else failure.refusal or ERR(1105, b"HY000", failure.text.encode()))
+        self.metrics.dial_failures.add(failure.kind)
+        self.log_failure(connection, failure.text)
+        if connection.lost:
+            self._gone(connection, self._loop.time())
+            if lessee is not None:
+                lessee.server_lost()
+            self.stir()
+        else:
+            connection.lessee = lessee
+            self.retire_now(connection, "change of user refused")
 
     def _cleaned(self, connection: ServerConnection, error: ERR | None) -> None:
         if error is not None:
@@ -345,16 +375,19 @@ class Server:
         """A KILL was sent for what ran here. Late, it hits the next statement (measured: MariaDB 5 of 300, MySQL 1 of 300): so its
         answer is awaited, and then a ping takes what is left of it. `done` is given no error for the ping's own."""
 
-        def drained(error: ERR | None) -> None:
-            connection.doubtful = False
-            done(None)
-
-        self.killer.when_answered(connection, lambda: connection.run([steps.ping_step()], drained))
+        under_way = connection.on_drained is not None
+        connection.on_drained = done
+        if not under_way:
+            ping = [steps.ping_step()]
+            self.killer.when_answered(connection, lambda: connection.run(ping, lambda error: _drained(connection)))
 
     # -- the end of connections --------------------------------------------------------------------
 
     def retire_now(self, connection: ServerConnection, why: str) -> None:
         """Ends a connection in doubt, whatever it is doing; its lessee learns it first."""
+        if connection.logging_in:
+            self.dialer.failed(connection, why)
+            return
         lessee, connection.lessee = connection.lessee, None
         self.metrics.closes.add(why if why in _KNOWN_REASONS else "failure")
         self.pool.closing(connection)
@@ -373,41 +406,65 @@ class Server:
         if owner is not None:
             owner.connection_lost()
         connection.session.owner = None
-        if connection.lost:
+        if connection.lost or connection.closing_since is not None:
             return
-        self._ending.add(connection)
+        self._ending[connection] = now + CLOSE_TIMEOUT_S
         connection.quit(now, polite=polite)
+        self.killer.connection_lost(connection)
 
     def connection_lost(self, connection: ServerConnection) -> None:
-        """The socket is closed. The slot is free if the server ended it; else at the dead man's bound."""
+        """The socket is closed."""
         now = self._loop.time()
-        self._ending.discard(connection)
+        self._ending.pop(connection, None)
         lessee, connection.lessee = connection.lessee, None
         owner = connection.session.owner
         if owner is not None:
             owner.connection_lost()
         connection.session.owner = None
+        if connection.logging_in:
+            self.dialer.failed(connection, "the server closed the connection during the login")
+        else:
+            self._gone(connection, now)
+        self.killer.connection_lost(connection)
+        if lessee is not None:
+            lessee.server_lost()
+        self.stir()
+
+    def _gone(self, connection: ServerConnection, now: float) -> None:
+        """The socket is closed: the slot is free if it was the server's doing; else at the dead man's bound."""
         if connection.saw_end:
             self.pool.closed(connection, now)
         else:
             self.pool.closing(connection)
             self._orphans[connection] = now + self.dead_man_s
-        self.killer.connection_lost(connection)
-        if lessee is not None:
-            lessee.server_lost()
-        self.dialer.connection_lost(connection)
-        self.stir()
 
     def sweep(self, now: float) -> None:
-        """Once a second: connections that do not end, and orphans whose bound has passed."""
-        for connection in [found for found in self._ending if now - (found.closing_since or now) > CLOSE_TIMEOUT_S]:
-            self._ending.discard(connection)
-            connection.abort()
+        """Once a second: connections that give no answer, or do not end, and orphans whose bound has passed."""
+        for connection in [*self.pool.slots, *self.pool.control]:
+            if connection.keeps_silent(now, ANSWER_TIMEOUT_S):
+                connection.fail("no answer to Outlive's own command")
+        for connection in [found for found, at in self._ending.items() if at <= now]:
+            self._end_by_force(connection, now)
         for connection in [found for found, at in self._orphans.items() if at <= now]:
             del self._orphans[connection]
             self.pool.closed(connection, now)
             self.stir()
         self.killer.go_on()
+
+    def _end_by_force(self, connection: ServerConnection, now: float) -> None:
+        """A statement may run on it, and the server looks at the socket only after it: KILL, which frees the slot at once.
+
+        The socket stays open until the server's EOF, so that the slot is free as soon as a server that hangs goes on.
+        """
+        bound = (connection.closing_since or now) + max(self.dead_man_s, CLOSE_TIMEOUT_S)
+        if now < bound:
+            self._ending[connection] = bound
+            self.killer.end(connection)
+        else:
+            del self._ending[connection]
+            connection.abort()  # connection_lost follows, and finds the slot free
+            self.pool.closed(connection, now)
+            self.stir()
 
     def abort_all(self) -> None:
         """The process ends: whatever is still open is cut."""
@@ -427,6 +484,15 @@ class Server:
         return Snapshot(states.get("leased", 0), self.pool.waiters, states, self.pool.limits.max_connections)
 
 
+def _drained(connection: ServerConnection) -> None:
+    connection.doubtful = False
+    done, connection.on_drained = connection.on_drained, None
+    if done is not None:
+        done(None)
+
+
 _ROUNDS_MAX: Final = 1000
 _KNOWN_SCHEMAS_MAX: Final = 10_000
-_KNOWN_REASONS: Final = frozenset(("ping refused", "reset refused", "demoted", "kill", "passthrough"))
+_KNOWN_REASONS: Final = frozenset(
+    ("ping refused", "reset refused", "change of user refused", "demoted", "kill", "passthrough")
+)
