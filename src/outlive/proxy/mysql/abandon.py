@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from outlive.proxy.mysql.phases import INFILE, RELAYING, UPLOADING
 from outlive.wire import ProtocolError
+from outlive.wire.mysql.constants import SERVER_STATUS_AUTOCOMMIT
 
 if TYPE_CHECKING:
     from outlive.proxy.mysql.client import ProxiedClient
@@ -26,13 +27,19 @@ def abandon(client: ProxiedClient, connection: ServerConnection, phase: int) -> 
         return
     if connection.transport is not None:
         connection.transport.resume_reading()
-    if phase in (UPLOADING, INFILE):
+    if connection.changing is not None:
+        connection.changing = None, lambda error: server.clean(connection)
+    elif connection.on_drained is not None:
+        connection.on_drained = lambda error: server.clean(connection)
+    elif phase in (UPLOADING, INFILE):
         connection.fail("its client died in the middle of a command")
     elif phase == RELAYING:
         leftover = Leftover(server, connection, client.reader)
         connection.lessee = leftover
         session = client.session
-        if session.in_transaction or session.holds or session.analysis.read:
+        # Without autocommit the statement has begun a transaction, which no status has told yet.
+        implicit = not session.status & SERVER_STATUS_AUTOCOMMIT
+        if session.in_transaction or implicit or session.holds or session.analysis.read:
             server.killer.kill(connection, "client_gone")
     elif connection.running:
         connection.then(lambda error: server.clean(connection))

@@ -1,4 +1,4 @@
-"""KILL QUERY over a control connection, whose slot is reserved inside the budget.
+"""KILL over a control connection, whose slot is reserved inside the budget.
 
 The control connection is logged in as the victim's own user, who may kill its own threads on every server. KILLs of one
 server go one after the other; an idle control connection stays for the next.
@@ -18,25 +18,27 @@ from outlive.upstream.mysql.key import Key, key_of
 if TYPE_CHECKING:
     from outlive.upstream.mysql.connection import ServerConnection
     from outlive.upstream.mysql.server import Server
-    from outlive.wire.mysql.ok import ERR
 
 _RETRY_S = 0.05
 
 
 class Killer:
-    """The KILLs of one server."""
+    """The KILLs of one server: those that wait, and the one that was sent and is not answered."""
 
-    __slots__ = ("_answered", "_current", "_queue", "_retry", "_server")
+    __slots__ = ("_answered", "_control", "_queue", "_retry", "_server", "_victim")
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._queue: deque[ServerConnection] = deque()
-        self._current: tuple[ServerConnection, ServerConnection] | None = None  # (victim, control)
+        self._control: ServerConnection | None = None
+        """The control connection in use: being dialled, or with a KILL on it."""
+        self._victim: ServerConnection | None = None
+        """Whose KILL was sent and is not answered."""
         self._answered: dict[ServerConnection, list[Callable[[], None]]] = {}
         self._retry: asyncio.TimerHandle | None = None
 
     def kill(self, victim: ServerConnection, cause: str, done: Callable[[], None] | None = None) -> None:
-        """Ends the statement that runs on `victim`; `done` when the server answered, or the victim is gone."""
+        """Ends the statement that runs on `victim`; `done` when the server answered, or there is nothing to end any more."""
         victim.doubtful = True
         if victim not in self._answered:
             self._answered[victim] = []
@@ -46,8 +48,21 @@ class Killer:
             self._answered[victim].append(done)
         self.go_on()
 
+    def end(self, victim: ServerConnection) -> None:
+        """Ends the whole connection `victim`, which is closing and does not end by itself."""
+        if victim not in self._queue and victim is not self._victim and victim.thread_id:
+            self._queue.append(victim)
+            self._server.metrics.kills.add("not_ending")
+            self.go_on()
+
     def when_answered(self, victim: ServerConnection, done: Callable[[], None]) -> None:
-        """`done` when no KILL of `victim` is under way, which may be now."""
+        """The statement on `victim` has ended; `done` when no KILL of it can come any more, which may be now.
+
+        One that waits for its control connection is not sent at all.
+        """
+        if victim in self._queue:
+            self._queue.remove(victim)
+            self._tell(victim)
         if victim in self._answered:
             self._answered[victim].append(done)
         else:
@@ -56,7 +71,7 @@ class Killer:
     def go_on(self) -> None:
         """Sends the next KILL if there is one and a control connection for it."""
         server = self._server
-        if self._current is not None or not self._queue:
+        if self._control is not None or not self._queue:
             return
         victim = self._queue[0]
         assert isinstance(victim.key, Key)
@@ -64,12 +79,11 @@ class Killer:
         if control is None:
             self._try_later()
             return
-        self._queue.popleft()
-        self._current = victim, control
+        self._control = control
         if control.state == DIALING:
             server.dial_control(control, self._dialled)
         else:
-            self._send(victim, control)
+            self._send(control)
 
     def _try_later(self) -> None:
         """All reserved connections are in use or of another user: one comes back, or ends, soon."""
@@ -82,32 +96,40 @@ class Killer:
         self.go_on()
 
     def _dialled(self, ok: bool) -> None:
-        if self._current is None:
+        control = self._control
+        if ok and control is not None:
+            self._send(control)
             return
-        victim, control = self._current
-        if ok:
-            self._send(victim, control)
+        self._control = None
+        # Who was refused does not keep the others, of other users perhaps, from their turn.
+        self._queue.rotate(-1)
+        if self._queue:
+            self._try_later()
+
+    def _send(self, control: ServerConnection) -> None:
+        """Whoever is first now and may be killed as this user: the one it was dialled for may have ended meanwhile."""
+        for victim in self._queue:
+            if victim.login.user == control.login.user:
+                break
+        else:
+            self._finish(control)
             return
-        self._current = None
-        if victim in self._answered:
-            self._queue.append(victim)
-        self._try_later()
+        self._queue.remove(victim)
+        self._victim = victim
+        what = b"KILL %d" if victim.closing_since is not None else b"KILL QUERY %d"
+        control.run([query_step(what % victim.thread_id)], lambda error: self._sent(control))
 
-    def _send(self, victim: ServerConnection, control: ServerConnection) -> None:
-        if victim.lost:
-            self._finish(victim, control)
-            return
-        control.run([query_step(b"KILL QUERY %d" % victim.thread_id)], lambda error: self._sent(victim, control, error))
+    def _sent(self, control: ServerConnection) -> None:
+        victim, self._victim = self._victim, None
+        self._finish(control)
+        if victim is not None:
+            self._tell(victim)
+        self.go_on()
 
-    def _sent(self, victim: ServerConnection, control: ServerConnection, error: ERR | None) -> None:
-        self._finish(victim, control)
-
-    def _finish(self, victim: ServerConnection, control: ServerConnection) -> None:
-        self._current = None
+    def _finish(self, control: ServerConnection) -> None:
+        self._control = None
         server = self._server
         server.pool.release(control, server.time())
-        self._tell(victim)
-        self.go_on()
         if server.pool.stirred:
             server.stir()
 
@@ -116,11 +138,15 @@ class Killer:
             done()
 
     def connection_lost(self, connection: ServerConnection) -> None:
-        """A victim, or the control connection, has ended."""
+        """A victim has ended or is closing, or the control connection is."""
         if connection in self._queue:
             self._queue.remove(connection)
-        current = self._current
-        if current is not None and current[1] is connection:
-            self._current = None
-            self._tell(current[0])  # whether it was killed is not known: the ping that follows, or a timeout, will show
         self._tell(connection)
+        if connection is not self._control or connection.logging_in:
+            return  # while it is dialled `_dialled` says how it ended
+        self._control = None
+        victim, self._victim = self._victim, None
+        if victim is not None:
+            # Whether and when the KILL arrives is not known, and it would hit whoever has the connection then.
+            self._server.retire_now(victim, "kill")
+        self.go_on()

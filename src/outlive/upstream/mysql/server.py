@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("outlive.upstream")
 
 CLOSE_TIMEOUT_S: Final = 5.0
-"""How long the server's EOF is awaited after COM_QUIT; then it is killed. The slot is free at the dead man's bound at the latest."""
+"""How long the server's EOF is awaited after COM_QUIT; then KILL. The slot is free at the dead man's bound at the latest."""
 ANSWER_TIMEOUT_S: Final = 5.0
 """A server that does not answer a ping for this long hangs, or is gone: whoever waits for it goes back to the queue."""
 _CLOSE_REASONS: Final = {AGE: "age", BUDGET: "budget", DRAIN: "drain", IDLE_TIMEOUT: "idle", KEY_SWITCH: "key_switch"}
@@ -372,8 +372,10 @@ class Server:
             step_done(step, reply, connection.session)
 
     def drain_kill(self, connection: ServerConnection, done: Callable[[ERR | None], None]) -> None:
-        """A KILL was sent for what ran here. Late, it hits the next statement (measured: MariaDB 5 of 300, MySQL 1 of 300): so its
-        answer is awaited, and then a ping takes what is left of it. `done` is given no error for the ping's own."""
+        """A KILL was sent for what ran here. Late, it hits the next statement (measured: MariaDB 5 of 300, MySQL 1 of 300).
+
+        So its answer is awaited, and then a ping takes what is left of it. `done` is given no error for the ping's own.
+        """
 
         under_way = connection.on_drained is not None
         connection.on_drained = done
@@ -452,7 +454,7 @@ class Server:
         self.killer.go_on()
 
     def _end_by_force(self, connection: ServerConnection, now: float) -> None:
-        """A statement may run on it, and the server looks at the socket only after it: KILL, which frees the slot at once.
+        """A statement may run on it, and the server looks at the socket only after it: KILL frees the slot at once.
 
         The socket stays open until the server's EOF, so that the slot is free as soon as a server that hangs goes on.
         """
