@@ -53,7 +53,7 @@ class ProxiedClient(Client):
     """A logged-in client. `channel` is its socket, `route` where its connections come from."""
 
     __slots__ = (
-        "_begun", "_inbox", "_outgoing", "_upload", "active_at", "activity", "channel", "charset", "connection", "last", "leased_at",
+        "_begun", "_inbox", "_outgoing", "_plain", "_upload", "_waited_for", "_waited_for", "active_at", "activity", "channel", "charset", "connection", "last", "leased_at",
         "phase", "pins", "probing", "reader", "route", "seen_activity", "server", "services", "session", "silent_since",
         "stalled_at",
     )  # fmt: skip
@@ -82,7 +82,10 @@ class ProxiedClient(Client):
         self._begun = False
         self._inbox = bytearray()
         self._outgoing = b""
+        self._plain = False
+        self._waited_for = -1
         self._upload: Upload | None = None
+        self._waited_for = -1
 
     def __repr__(self) -> str:
         return f"<ProxiedClient {self.session.user} {PHASE_NAMES[self.phase]}>"
@@ -205,7 +208,7 @@ class ProxiedClient(Client):
             connection = server.pool.acquire(self.key, session.settings, self.last, self)
             if connection is None:
                 self._outgoing = packet
-                self._wait()
+                self._wait(plain=True)
                 return
             self.connection = self.last = connection
             connection.lessee = self
@@ -246,19 +249,31 @@ class ProxiedClient(Client):
         self.leased_at = self.services.now
         self.server.metrics.leases += 1
 
-    def _wait(self, *, again: bool = False) -> None:
+    def _wait(self, *, again: bool = False, plain: bool = False) -> None:
         services = self.services
         self.phase = WAITING
-        server = self.server = self.route.server()
+        self._plain = plain
+        self.follow_route()
+        server = self.server
         now = services.time()
         self.settings = self.session.settings
-        if not again:
+        if self._waited_for != self.activity or not again:
+            # `again` keeps the place and the deadline of a command that waited; one that had a connection at once has none.
+            self._waited_for = self.activity
+            self.waiting_since = now
             self.deadline = now + self.route.acquire_timeout_s
         if not server.pool.wait(self, now, again=again):
             server.metrics.queue_full += 1
             self._give_up(errors.queue_full(server))
         elif server.pool.stirred:
             server.stir()
+
+    def follow_route(self) -> None:
+        """The next lease is from where the route leads now. Not while one is held: it goes back to where it came from."""
+        server = self.route.server()
+        if server is not self.server:
+            self.server = server
+            self.last = None
 
     def lent(self, connection: ServerConnection) -> None:
         """From the queue: the lease begins."""
@@ -268,7 +283,13 @@ class ProxiedClient(Client):
         self.server.metrics.waits.observe(self.services.time() - self.waiting_since)
         self._take(connection)
         packet, self._outgoing = self._outgoing, b""
-        self._prepare(connection, packet, stale=self.server.pool.stale(connection, self.services.now))
+        stale = self.server.pool.stale(connection, self.services.now)
+        if self._plain and not stale:
+            self._relay(packet)
+        else:
+            self._prepare(connection, packet, stale=stale)
+            if self._inbox:
+                self._read_on()  # the rest of a long command, or what follows one that has no answer
 
     def expired(self) -> None:
         """The deadline passed."""
@@ -284,9 +305,7 @@ class ProxiedClient(Client):
 
     def queue_again(self) -> None:
         """See `Client`: at the new server it waits on, with the deadline it had."""
-        since = self.waiting_since
-        self._wait(again=True)
-        self.waiting_since = since
+        self._wait(again=True, plain=self._plain)
 
     def _give_up(self, error: ERR) -> None:
         self._outgoing = b""
@@ -341,11 +360,16 @@ class ProxiedClient(Client):
         self.session.replayed(connection.session)
         packet, self._outgoing = self._outgoing, b""
         self._send(connection, packet)
+        if self._inbox:
+            self._read_on()
 
     def _replay_failed(self, connection: ServerConnection, error: ERR) -> None:
         """The connection is not in the session's state, and the command was not sent: the server's reason is its answer."""
         self._outgoing = b""
         session = self.session
+        if self._upload is not None:
+            self._refuse_and_close(error)
+            return
         if session.in_transaction or session.holds:
             # It is the session's own connection: only the step failed, such as preparing on a changed table.
             self.phase = READY
@@ -420,6 +444,7 @@ class ProxiedClient(Client):
             return False
         data = upload.take(self._inbox)
         if data:
+            self.activity += 1
             self.server.metrics.bytes_to_server += len(data)
             connection.send(data)
         if not upload.done:
@@ -543,7 +568,7 @@ class ProxiedClient(Client):
         phase = self.phase
         if phase == CLOSED:
             return
-        if phase == PREPARING and not self.session.holds_connection and self._upload is None:
+        if phase == PREPARING and not self.session.holds_connection:
             self._wait(again=True)  # nothing of the command was sent
             return
         error = errors.LOST

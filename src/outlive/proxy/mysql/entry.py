@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Entry(Client):
     """One attempt; `done` is called once, with None or the refusal."""
 
-    __slots__ = ("_capabilities", "_connection", "_done", "_route", "_schema", "_server", "_services", "user")
+    __slots__ = ("_capabilities", "_connection", "_done", "_route", "_schema", "server", "_services", "user")
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Entry(Client):
         Client.__init__(self)
         self._services = services
         self._route = route
-        self._server = route.server()
+        self.server = route.server()
         self._capabilities = capabilities
         self._schema = schema
         self._done: Callable[[ERR | None], None] | None = done
@@ -60,7 +60,7 @@ class Entry(Client):
             self._look_up()
 
     def _look_up(self) -> None:
-        server = self._server
+        server = self.server
         if (self.user, self._schema) in server.known_schemas and server.facts is not None:
             self._finish(None)
             return
@@ -80,7 +80,7 @@ class Entry(Client):
     def lent(self, connection: ServerConnection) -> None:
         """See `Client`."""
         if self._done is None:
-            self._server.give_back(connection)
+            self.server.give_back(connection)
         else:
             self._ask(connection)
 
@@ -94,7 +94,7 @@ class Entry(Client):
 
     def _asked(self, error: ERR | None) -> None:
         connection, self._connection = self._connection, None
-        server = self._server
+        server = self.server
         if connection is not None:
             if error is None and self._schema:
                 connection.session.enter_schema(self._schema, server.baseline())
@@ -110,7 +110,7 @@ class Entry(Client):
 
     def expired(self) -> None:
         """See `Client`."""
-        self._finish(errors.waited(self._server, self._services.time() - self.waiting_since))
+        self._finish(errors.waited(self.server, self._services.time() - self.waiting_since))
 
     def refused(self, refusal: ERR) -> None:
         """See `Client`."""
@@ -122,15 +122,15 @@ class Entry(Client):
 
     def queue_again(self) -> None:
         """See `Client`."""
-        self._server = self._route.server()
+        self.server = self._route.server()
         self._look_up()
 
     def cancel(self) -> None:
         """The client is gone."""
         self._done = None
         if self.waits:
-            self._server.pool.cancel(self)
-            self._server.stir()
+            self.server.pool.cancel(self)
+            self.server.stir()
 
     def server_data(self, data: bytes) -> None:
         """See `Lessee`."""

@@ -298,7 +298,9 @@ class Gate:
 
     def timed_out(self, seconds: float) -> None:
         """login_timeout_s passed."""
-        if self._state in (_SERVER_UNKNOWN, _ENTERING):
+        if self._state == _ENTERING and self._entry is not None and self._services.facts_of(None) is not None:
+            self._fail("server", errors.waited(self._entry.server, seconds))
+        elif self._state in (_SERVER_UNKNOWN, _ENTERING):
             self._fail("server_away", errors.server_away(seconds))
         else:
             self._services.metrics.logins_refused.add("timeout")

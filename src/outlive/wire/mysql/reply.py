@@ -18,6 +18,7 @@ from typing import Final
 from outlive.wire import ProtocolError
 from outlive.wire.mysql.constants import (
     CLIENT_DEPRECATE_EOF,
+    CLIENT_LOCAL_FILES,
     CLIENT_SESSION_TRACK,
     EOF_HEADER,
     ERR_HEADER,
@@ -105,8 +106,10 @@ class ReplyReader:
     `error_message` (its first 512 bytes); `changes`, the raw
     session-state information of each OK of this reply; of REPLY_PREPARE `statement_id` (the server's), `parameters`,
     `columns`; `cursor_open` after an EXECUTE that left a cursor. `local_infile`: the server waits for the client's
-    file, see `resume_after_infile`. `sequence_shift` is how much higher the client's packet numbers are than the
-    server's. After a ProtocolError the reader and both connections are of no more use.
+    file, see `resume_after_infile`; set `file_expected` after `start` where the statement may ask for one, else a
+    server that does is taken for hostile (many drivers send whatever file they are asked for). `sequence_shift` is how
+    much higher the client's packet numbers are than the server's. After a ProtocolError the reader and both connections
+    are of no more use.
     """
 
     __slots__ = (
@@ -129,6 +132,7 @@ class ReplyReader:
         "error",
         "error_message",
         "error_sqlstate",
+        "file_expected",
         "has_result_set",
         "insert_id",
         "local_infile",
@@ -179,7 +183,7 @@ class ReplyReader:
         self.warnings = self.affected_rows = self.insert_id = 0
         self.status &= _LASTING_STATUS
         self._client_id = client_id
-        self.done = self.has_result_set = self.local_infile = self.cursor_open = False
+        self.done = self.has_result_set = self.local_infile = self.cursor_open = self.file_expected = False
         self.rows = -1 if kind not in (REPLY_FETCH, REPLY_FIELD_LIST) else 0
         if self.changes:
             self.changes = []
@@ -395,6 +399,8 @@ class ReplyReader:
             self.rows = -1
             return self._ok(payload, number)
         if first == LOCAL_INFILE_HEADER:
+            if not (self.file_expected and self._capabilities & CLIENT_LOCAL_FILES):
+                raise ProtocolError("the server asks for a file of a client that offers none")
             self._state = _INFILE
             self.local_infile = True
             return None
