@@ -3,6 +3,7 @@
 import resource
 import select
 import socket
+import sys
 from typing import Protocol
 
 _PROBE_INTERVAL_S = 1
@@ -18,6 +19,8 @@ class SocketLike(Protocol):
     def fileno(self) -> int: ...
 
     def setsockopt(self, level: int, name: int, value: int, /) -> None: ...
+
+    def getsockopt(self, level: int, name: int, size: int, /) -> bytes: ...
 
 
 def set_no_delay(sock: SocketLike) -> None:
@@ -69,6 +72,20 @@ def is_vanished(sock: SocketLike) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLRDHUP)
     return bool(poll.poll(0))
+
+
+def unacknowledged_s(sock: SocketLike) -> float:
+    """For how long (seconds) data was sent again and again without an acknowledgement; 0.0 where none is.
+
+    A peer that is alive but does not read acknowledges, so it counts as 0.0. Raises OSError on a socket that is gone.
+    """
+    if sock.family not in _TCP_FAMILIES:
+        return 0.0
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    retransmits, unacknowledged, last_acknowledgement_ms = info[2], info[24:28], info[56:60]
+    if not retransmits or not any(unacknowledged):
+        return 0.0
+    return int.from_bytes(last_acknowledgement_ms, sys.byteorder) / 1000.0
 
 
 def raise_open_files_limit(wanted: int) -> int:

@@ -66,7 +66,8 @@ class Channel(asyncio.Protocol):
             self.gate.data_received(data)
 
     def eof_received(self) -> bool:
-        return False  # the transport closes, and connection_lost follows
+        self.close()  # at once: connection_lost waits until the client took what was sent, which it may never do
+        return False
 
     def connection_lost(self, error: Exception | None) -> None:
         self.send = self._send_nowhere
@@ -74,6 +75,7 @@ class Channel(asyncio.Protocol):
         client, self.client = self.client, None
         gate, self.gate = self.gate, None
         self.tls = None
+        self.services.closing.pop(self, None)
         self.services.lost(self)
         if gate is not None:
             gate.client_lost()
@@ -166,6 +168,18 @@ class Channel(asyncio.Protocol):
                 self.tls.close()
                 self.transport.write(self.tls.outgoing())
             self.transport.close()
+            if self.transport.get_write_buffer_size():
+                self.services.closing[self] = self.services.now
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the client has not taken yet."""
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether the client's end would go unnoticed, because nothing is read."""
+        return self._reading_paused
 
     def abort(self) -> None:
         """Ends a client that takes nothing any more."""

@@ -53,9 +53,9 @@ class ProxiedClient(Client):
     """A logged-in client. `channel` is its socket, `route` where its connections come from."""
 
     __slots__ = (
-        "_begun", "_inbox", "_outgoing", "_plain", "_upload", "_waited_for", "_waited_for", "active_at", "activity", "channel", "charset", "connection", "last", "leased_at",
+        "_begun", "_inbox", "_outgoing", "_plain", "_upload", "_waited_for", "active_at", "activity", "channel", "charset", "connection", "last", "leased_at",
         "phase", "pins", "probing", "reader", "route", "seen_activity", "server", "services", "session", "silent_since",
-        "stalled_at",
+        "stalled_at", "stalled_bytes",
     )  # fmt: skip
 
     def __init__(self, channel: Channel, session: ClientSession, route: Route, services: Services) -> None:
@@ -76,7 +76,8 @@ class ProxiedClient(Client):
         self.leased_at = 0.0
         self.silent_since = services.now
         self.stalled_at = 0.0
-        self.probing = False
+        self.stalled_bytes = 0
+        self.probing = 0
         self.charset = 0
         self.pins: tuple[str, ...] = ()
         self._begun = False
@@ -85,7 +86,6 @@ class ProxiedClient(Client):
         self._plain = False
         self._waited_for = -1
         self._upload: Upload | None = None
-        self._waited_for = -1
 
     def __repr__(self) -> str:
         return f"<ProxiedClient {self.session.user} {PHASE_NAMES[self.phase]}>"
@@ -106,6 +106,8 @@ class ProxiedClient(Client):
         """Takes what is whole out of the inbox, as far as the phase allows."""
         inbox = self._inbox
         while inbox:
+            if self.stalled_at:
+                break  # whoever does not take answers gets no more of them
             if self.phase == READY:
                 if not self._take_command():
                     break
@@ -117,7 +119,9 @@ class ProxiedClient(Client):
         held = len(inbox)
         # A whole command may be held while it is incomplete; what was sent ahead of its turn may not grow like that.
         limit = WHOLE_BYTES + 4 if self.phase == READY else self.services.client_buffer_bytes
-        self.channel.pause_reading(held >= limit or (self._upload is not None and held > 0))
+        self.channel.pause_reading(
+            held >= limit or self.stalled_at > 0.0 or (self._upload is not None and held > 0)
+        )
 
     def _take_command(self) -> bool:
         inbox = self._inbox
@@ -406,6 +410,8 @@ class ProxiedClient(Client):
         self._begun = False
         self.server.metrics.bytes_to_server += len(data)
         connection.send(data)
+        if self._upload is not None:
+            self._read_on_soon()  # it waited for its connection, and what came meanwhile is still to be sent
 
     def _send_unanswered(self, connection: ServerConnection, data: bytes) -> None:
         """COM_STMT_SEND_LONG_DATA, or COM_STMT_CLOSE of a statement that holds."""
@@ -413,10 +419,11 @@ class ProxiedClient(Client):
         connection.send(data)
         if self._upload is not None:
             self.phase = UPLOADING
-            return
-        self.session.streamed(connection.session)
-        self.phase = READY
-        self._settle()
+        else:
+            self.session.streamed(connection.session)
+            self.phase = READY
+            self._settle()
+        self._read_on_soon()  # no answer is awaited before the next command, which may be here already
 
     # -- large commands and files ------------------------------------------------------------------
 
@@ -619,10 +626,11 @@ class ProxiedClient(Client):
         connection = self.connection
         self.stalled_at = self.services.now if paused else 0.0
         if connection is not None and connection.transport is not None and not connection.lost:
-            if paused:
-                connection.transport.pause_reading()
-            else:
+            if not paused:
                 connection.transport.resume_reading()
+            elif not self.reader.done:  # else the connection is about to go on to others
+                connection.transport.pause_reading()
+        self._read_on()
 
     # -- the end -----------------------------------------------------------------------------------
 

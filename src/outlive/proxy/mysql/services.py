@@ -51,6 +51,8 @@ class Services:
         self.passthrough = PassthroughLogins(self)
         self.channels: dict[int, Channel] = {}
         self.gates: dict[Channel, float] = {}
+        self.closing: dict[Channel, float] = {}
+        """Closed clients that have not yet taken what was sent to them, and since when."""
         self.now = self._loop.time()
         self.draining = False
         self.rsa_key = LoginKey()
@@ -240,7 +242,7 @@ class Services:
 
     def relax(self, client: ProxiedClient) -> None:
         """The lease of a client that was probed has ended."""
-        client.probing = False
+        client.probing = 0
         sock = client.channel.socket
         if sock is not None:
             with contextlib.suppress(OSError):  # gone: connection_lost follows

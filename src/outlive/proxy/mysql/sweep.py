@@ -11,7 +11,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
-from outlive.net.sockets import arm_probe
+from outlive.net.sockets import arm_probe, is_vanished, unacknowledged_s
 from outlive.observe.log import fields
 from outlive.pool.slot import LEASED
 from outlive.proxy.mysql import errors
@@ -31,11 +31,17 @@ log = logging.getLogger("outlive.proxy")
 PROBE_AFTER_S: Final = 1.0
 VANISHED_AFTER_S: Final = 3
 """A client that holds a lease and whose kernel does not answer for this long is dead."""
+SERVER_VANISHED_AFTER_S: Final = 15.0
+"""A server whose kernel does not acknowledge a statement for this long is gone, or the way to it is."""
+LINGER_S: Final = 5.0
+"""How long a closed client may take to read what was sent to it."""
 
 
 def sweep(services: Services, servers: list[Server]) -> None:
     """See the module."""
     now = services.now = services.time()
+    for channel in [found for found, since in services.closing.items() if now - since >= LINGER_S]:
+        channel.abort()
     for channel, since in list(services.gates.items()):
         if now - since < services.login_timeout_s:
             break  # they are in the order in which they came
@@ -46,6 +52,7 @@ def sweep(services: Services, servers: list[Server]) -> None:
         for connection in list(server.pool.slots):
             if connection.state == LEASED:
                 _look_at(services, connection, now)
+                _look_for_server(connection)
         server.sweep(now)
 
 
@@ -56,9 +63,14 @@ def _look_at(services: Services, connection: ServerConnection, now: float) -> No
     if client.activity != client.seen_activity:
         client.seen_activity = client.activity
         client.silent_since = now
-    if now - client.leased_at > PROBE_AFTER_S and not client.probing:
-        _arm(client)
+    if now - client.leased_at > PROBE_AFTER_S and _is_gone(client):
+        client.channel.abort()
+        return
     if client.stalled_at:
+        unsent = client.channel.unsent_bytes
+        if unsent != client.stalled_bytes:  # slow, but it reads
+            client.stalled_bytes = unsent
+            client.stalled_at = now
         if now - client.stalled_at >= client.route.database.client_write_timeout_s:
             _end(services, client, "client_write_timeout", None)
     elif client.phase in (READY, UPLOADING, INFILE):
@@ -99,15 +111,35 @@ def _end(services: Services, client: ProxiedClient, kind: str, error: ERR | None
         client.channel.close()
 
 
-def _arm(client: ProxiedClient) -> None:
+def _is_gone(client: ProxiedClient) -> bool:
+    """Arms the probe, and asks the kernel for what it does not tell by itself.
+
+    It does not tell the end of a client from which nothing is read at the moment; and the limit of one that is slow to
+    read is longer, as it is the kernel's limit for a closed window too: whether such a one acknowledges shows earlier.
+    """
     sock = client.channel.socket
     if sock is None:
+        return False
+    limit_s = VANISHED_AFTER_S
+    if client.stalled_at:
+        limit_s = max(limit_s, int(client.route.database.client_write_timeout_s))
+    try:
+        if client.probing != limit_s:
+            arm_probe(sock, limit_s=limit_s)
+            client.probing = limit_s
+        if client.channel.reading_paused and is_vanished(sock):
+            return True
+        return client.stalled_at > 0.0 and unacknowledged_s(sock) >= VANISHED_AFTER_S
+    except OSError:  # gone: connection_lost follows
+        return False
+
+
+def _look_for_server(connection: ServerConnection) -> None:
+    """With data on its way keepalive is silent, and the kernel sends it again for a quarter of an hour."""
+    transport = connection.transport
+    if transport is None or connection.lost:
         return
-    client.probing = True
+    sock = transport.get_extra_info("socket")
     with contextlib.suppress(OSError):  # gone: connection_lost follows
-        arm_probe(
-            sock,
-            limit_s=max(
-                VANISHED_AFTER_S, int(client.route.database.client_write_timeout_s) if client.stalled_at else 0
-            ),
-        )
+        if unacknowledged_s(sock) >= SERVER_VANISHED_AFTER_S:
+            connection.abort()
