@@ -59,7 +59,7 @@ class Entry(Client):
         else:
             self._look_up()
 
-    def _look_up(self) -> None:
+    def _look_up(self, *, again: bool = False) -> None:
         server = self.server
         if (self.user, self._schema) in server.known_schemas and server.facts is not None:
             self._finish(None)
@@ -71,8 +71,10 @@ class Entry(Client):
             self._ask(connection)
             return
         now = self._services.time()
-        self.deadline = now + self._route.acquire_timeout_s
-        if not server.pool.wait(self, now):
+        if not again or not self.deadline:
+            self.waiting_since = now
+            self.deadline = now + self._route.acquire_timeout_s
+        if not server.pool.wait(self, now, again=again):
             self._finish(errors.queue_full(server))
         elif server.pool.stirred:
             server.stir()
@@ -123,7 +125,7 @@ class Entry(Client):
     def queue_again(self) -> None:
         """See `Client`."""
         self.server = self._route.server()
-        self._look_up()
+        self._look_up(again=True)
 
     def cancel(self) -> None:
         """The client is gone."""
@@ -140,7 +142,8 @@ class Entry(Client):
     def server_lost(self) -> None:
         """See `Lessee`."""
         self._connection = None
-        self._finish(errors.LOST)
+        if self._done is not None:
+            self.queue_again()  # a connection that died while it was idle: the question can be asked twice
 
     def server_paused(self, paused: bool) -> None:
         """See `Lessee`."""

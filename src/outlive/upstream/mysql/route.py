@@ -65,8 +65,17 @@ class Route:
     def server(self) -> Server:
         """The server for a client's next connection: the current writer, or the next replica."""
         if not self.writes:
-            self._current = (self._current + 1) % len(self.servers)
+            self._next_replica()
         return self.servers[self._current]
+
+    def _next_replica(self) -> None:
+        """In turn, but for those that could not be reached just now."""
+        servers = self.servers
+        now = servers[0].time()
+        for _ in servers:
+            self._current = (self._current + 1) % len(servers)
+            if servers[self._current].pool.backoff.retry_at <= now:
+                return
 
     def key(self, session: ClientSession) -> Key:
         """The pool key of a session."""
@@ -74,7 +83,11 @@ class Route:
 
     def trouble(self, server: Server, failure: Failure) -> None:
         """A dial failed: with other servers to go to, whoever waits goes there."""
-        if len(self.servers) > 1 and failure.kind in _UNREACHABLE and server is self.servers[self._current]:
+        if len(self.servers) == 1 or failure.kind not in _UNREACHABLE:
+            return
+        if not self.writes:
+            self._send_elsewhere(server)
+        elif server is self.servers[self._current]:
             self._move_on(server, failure.kind)
 
     def _move_on(self, server: Server, why: str) -> None:
@@ -83,7 +96,11 @@ class Route:
         log.warning(
             "failing over", extra=fields(database=self.name, left=server.address, server=following.address, reason=why)
         )
-        for waiter in server.pool.queued():
+        self._send_elsewhere(server)
+
+    def _send_elsewhere(self, server: Server) -> None:
+        """Whoever waits at `server` by this route. Each goes to the head of its new queue, so the last one goes first."""
+        for waiter in reversed(server.pool.queued()):
             if waiter.comes_by(self):
                 server.pool.cancel(waiter)
                 waiter.queue_again()
