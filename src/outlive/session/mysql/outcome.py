@@ -53,9 +53,9 @@ def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> l
     collation = False
     for raw in reader.changes:
         collation |= _apply_changes(session, parse_changes(raw), state)
+    if session.state_change:
+        _explain(session, analysis)
     if not analysis.plain:
-        if reader.changes:
-            _explain(session, analysis)
         _apply_holds(session, analysis, state, bool(reader.error))
         if not reader.error:
             _apply_virtual(session, analysis)
@@ -165,8 +165,6 @@ def _set(session: ClientSession, state: ServerState, updates: list[tuple[bytes, 
 def _explain(session: ClientSession, analysis: Analysis) -> None:
     """A change of state that trackers and lexer do not fully explain pins."""
     change, session.state_change = session.state_change, 0
-    if not change:
-        return
     tracked = session.facts.baseline
     for item in analysis.assignments:
         if (
