@@ -100,6 +100,8 @@ class Node:
         self._assembly.apply(config, self._loop.time())
         for server in self._assembly.servers.values():
             server.on_facts = self.services.server_known
+        for route in self._assembly.routes.by_name.values():
+            route.on_moved = self.services.route_moved
 
     def _sweep(self) -> None:
         sweep(self.services, list(self._assembly.servers.values()))

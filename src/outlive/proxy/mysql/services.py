@@ -115,6 +115,13 @@ class Services:
         for gate in gates:
             gate.server_known()
 
+    def route_moved(self, route: Route) -> None:
+        """Failover: clients at rest go to the new server, even where the former one still serves other routes."""
+        for channel in self.channels.values():
+            client = channel.client
+            if client is not None and client.route is route and client.connection is None and client.phase == READY:
+                client.follow_route()
+
     def facts_of(self, route: Route | None) -> ServerFacts | None:
         """The facts of a route's server, or of another one of the node while it was not reached yet."""
         servers = [] if route is None else route.servers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from outlive.config.model import Database
@@ -38,13 +39,15 @@ def analyser_for(functions: tuple[str, ...]) -> Analyser:
 class Route:
     """One name that clients ask for. Its servers may serve other names too."""
 
-    __slots__ = ("_current", "acquire_timeout_s", "analyser", "closes_after_transaction", "database", "name", "servers", "writes")
+    __slots__ = ("_current", "acquire_timeout_s", "analyser", "closes_after_transaction", "database", "name", "on_moved", "servers", "writes")
 
     def __init__(self, name: str, database: Database, servers: list[Server], *, writes: bool) -> None:
         self.name = name
         self.servers = servers
         self.writes = writes
         self._current = 0
+        self.on_moved: Callable[[Route], None] | None = None
+        """Called when another server became the current one."""
         self.configure(database)
 
     def configure(self, database: Database) -> None:
@@ -96,6 +99,8 @@ class Route:
         log.warning(
             "failing over", extra=fields(database=self.name, left=server.address, server=following.address, reason=why)
         )
+        if self.on_moved is not None:
+            self.on_moved(self)
         self._send_elsewhere(server)
 
     def _send_elsewhere(self, server: Server) -> None:
