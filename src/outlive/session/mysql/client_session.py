@@ -17,7 +17,7 @@ from outlive.session.mysql import executes, local_answers, outcome, queries, ste
 from outlive.session.mysql.actions import ANSWER, CHANGE_USER, FORWARD, KILL, QUIT, RELAY, RESET
 from outlive.session.mysql.analysis import PLAIN_READ, PLAIN_WRITE, Analysis, Kill
 from outlive.session.mysql.holds import Holds
-from outlive.session.mysql.lexer import DEFAULT_ANALYSER, Analyser
+from outlive.session.mysql.lexer import DEFAULT_ANALYSER, Analyser, Lexer
 from outlive.session.mysql.server_state import RESIDUE_DIAGNOSTICS, ServerState
 from outlive.session.mysql.settings import EMPTY, MULTI_STATEMENTS, SCHEMA, Settings, difference, updated
 from outlive.session.mysql.steps import Step
@@ -62,12 +62,37 @@ class ClientSession:
     """
 
     __slots__ = (
-        "affected_rows", "analyser", "analysis", "answer", "capabilities", "captured_warnings", "characteristics", "connection_id",
-        "facts", "found_rows", "holds", "kill", "last_insert_id", "last_prepared", "mode", "next_statement_id", "only_reads",
+        "affected_rows",
+        "analyser",
+        "analysis",
+        "answer",
+        "capabilities",
+        "captured_warnings",
+        "characteristics",
+        "connection_id",
+        "facts",
+        "found_rows",
+        "holds",
+        "kill",
+        "last_insert_id",
+        "last_prepared",
+        "lexed",
+        "mode",
+        "next_statement_id",
+        "only_reads",
         "packet",
-        "policy", "reply_kind", "role", "settings", "state_change", "statement", "statements", "status",
-        "transaction_state", "user", "virtual",
-    )  # fmt: skip
+        "policy",
+        "reply_kind",
+        "role",
+        "settings",
+        "state_change",
+        "statement",
+        "statements",
+        "status",
+        "transaction_state",
+        "user",
+        "virtual",
+    )
 
     def __init__(
         self,
@@ -82,6 +107,8 @@ class ClientSession:
     ) -> None:
         self.facts = facts
         self.analyser = analyser
+        self.lexed: Analysis | None = None
+        """Of the command to come, where its long text was read before."""
         self.user = user
         self.capabilities = capabilities
         self.connection_id = connection_id
@@ -186,7 +213,21 @@ class ClientSession:
 
     def analyse(self, text: bytes) -> Analysis:
         """What the text says, under this session's sql_mode and charset."""
-        return self.analyser.analyse(text, self.mode)
+        return self.lexed or self.analyser.analyse(text, self.mode)
+
+    def has_text(self, packet: bytes) -> bool:
+        """Whether the command has a statement's text, which `command` reads (or finds read in `lexed`, for long
+        ones).
+        """
+        return packet[4] in (wire.COM_QUERY, wire.COM_STMT_PREPARE)
+
+    def text_position(self, packet: bytes) -> int:
+        """Where the text of a command that `has_text` begins. Raises ProtocolError."""
+        return self.text_start(packet) if packet[4] == wire.COM_QUERY else 5
+
+    def lexer(self) -> Lexer:
+        """For a text that is read in pieces, under this session's sql_mode and charset."""
+        return self.analyser.lexer(self.mode)
 
     def text_start(self, packet: bytes) -> int:
         """Where the text of a COM_QUERY packet begins, behind query attributes where the client sends them."""
@@ -199,7 +240,7 @@ class ClientSession:
         code = packet[4]
         if code == wire.COM_QUERY:
             start = 5 if not self.capabilities & wire.CLIENT_QUERY_ATTRIBUTES else self.text_start(packet)
-            analysis = self.analysis = self.analyser.analyse(packet[start:], self.mode)
+            analysis = self.analysis = self.lexed or self.analyser.analyse(packet[start:], self.mode)
             self.reply_kind = REPLY_QUERY
             if not self.status & wire.SERVER_STATUS_AUTOCOMMIT:
                 self._note_read(packet)
@@ -211,7 +252,9 @@ class ClientSession:
         return _unknown_command(self, packet) if handler is None else handler(self, packet)
 
     def _note_read(self, packet: bytes) -> None:
-        """Whether an implicit transaction (autocommit=0) is still one of plain SELECTs: no locks, no writes, no pins."""
+        """Whether an implicit transaction (autocommit=0) is still one of plain SELECTs: no locks, no writes, no
+        pins.
+        """
         analysis = self.analysis
         reads = analysis.plain and analysis.read and analysis.verb == b"SELECT" and not _LOCKING_READ.search(packet)
         self.only_reads = reads and (self.only_reads or not self.in_transaction)

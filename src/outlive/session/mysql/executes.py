@@ -1,6 +1,7 @@
 """COM_STMT_*: statements of a client's own ids on whichever server connection is leased.
 
-A statement is prepared where it is needed, and its server-side ids are the connections' affair: towards the client it keeps
+A statement is prepared where it is needed, and its server-side ids are the connections' affair: towards the client it
+keeps
 the id it was given. PREPARE itself always goes to a server, so that errors and metadata are the database's.
 """
 
@@ -97,7 +98,9 @@ def fetch(session: ClientSession, packet: bytes) -> int:
 
 
 def reset(session: ClientSession, packet: bytes) -> int:
-    """COM_STMT_RESET: ends a cursor and forgets long data; where there is neither, nothing is to be done at a server."""
+    """COM_STMT_RESET: ends a cursor and forgets long data; where there is neither, nothing is to be done at a
+    server.
+    """
     handle = _handle(session, packet)
     if handle is None:
         return _unknown(session, packet, session.function("mysqld_stmt_reset", "mysql_stmt_reset"))
@@ -158,7 +161,9 @@ def bind(session: ClientSession, packet: bytes, state: ServerState) -> bytes:
 
 
 def forget(session: ClientSession, handle: ClientStatement, state: ServerState) -> None:
-    """COM_STMT_CLOSE of a statement with a cursor or long data went to the server: it is not prepared there any more."""
+    """COM_STMT_CLOSE of a statement with a cursor or long data went to the server: it is not prepared there any
+    more.
+    """
     state.prepared.pop(handle.statement, None)
     close_cursor(session, handle)
     if handle.long_data:

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 _OPAQUE_VERBS: Final = frozenset(
     (b"CALL", b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"REPLACE", b"DO", b"BEGIN", b"EXECUTE", b"WITH")
 )
-"""Statements that may run stored code, where one reported change of state may stand for others that are not reported."""
+"""Statements that may run stored code, where one reported change of state may stand for others that are not
+reported.
+"""
 
 
 def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> list[Step]:
@@ -185,9 +187,10 @@ def _explain(session: ClientSession, analysis: Analysis) -> None:
 
 def _apply_holds(session: ClientSession, analysis: Analysis, state: ServerState, failed: bool) -> None:
     holds = session.holds
-    for reason, name, change in analysis.holds:
-        if reason == "temporary_table" and name is not None and b"." not in name:
-            name = session.settings.values.get(SCHEMA, b"") + b"." + name
+    for reason, written, change in analysis.holds:
+        name = written
+        if reason == "temporary_table" and written is not None and b"." not in written:
+            name = session.settings.values.get(SCHEMA, b"") + b"." + written
         if change == lexed.HOLD:
             holds.add(reason, name)
         elif failed:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 ROW_COUNT_VARIABLE: Final = b"@`outlive row_count`"
 FOUND_ROWS_VARIABLE: Final = b"@`outlive found_rows`"
-"""In a prepared text the counts' functions become these variables, set before each execution. The names hold a space, so
+"""In a prepared text the counts' functions become these variables, set before each execution. The names hold a
+space, so
 that no client meets them by accident."""
 
 

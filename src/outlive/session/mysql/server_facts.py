@@ -24,14 +24,24 @@ class Collation:
 class ServerFacts:
     """Read once from the first connection; `defaults` follows each later login and reset.
 
-    `baseline` stays the first login's variables for as long as the server runs, since all `Settings` are relative to it.
+    `baseline` stays the first login's variables for as long as the server runs, since all `Settings` are relative to
+    it.
     `defaults` is what a session starts with today: someone may have said SET GLOBAL since.
     """
 
     __slots__ = (
-        "_booleans", "baseline", "collations", "defaults", "init_connect", "interactive_timeout_s", "mariadb", "tracked",
-        "version", "virtual", "wait_timeout_s",
-    )  # fmt: skip
+        "_booleans",
+        "baseline",
+        "collations",
+        "defaults",
+        "init_connect",
+        "interactive_timeout_s",
+        "mariadb",
+        "tracked",
+        "version",
+        "virtual",
+        "wait_timeout_s",
+    )
 
     def __init__(self, version: bytes, variables: Mapping[bytes, bytes], collations: Mapping[int, Collation]) -> None:
         self.version = version

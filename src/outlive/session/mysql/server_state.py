@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 RESIDUE_DIAGNOSTICS: Final = 1
 """Warnings or an error of the owner's last statement; captured by SHOW WARNINGS before another client's use."""
 RESIDUE_INSERT_ID: Final = 2
-"""The owner's LAST_INSERT_ID() may differ from the OK's insert id: an INSERT of an explicit value reports that value and
+"""The owner's LAST_INSERT_ID() may differ from the OK's insert id: an INSERT of an explicit value reports that
+value and
 leaves LAST_INSERT_ID() as it was."""
 RESIDUE_CHARACTERISTICS: Final = 4
 """A SET TRANSACTION waits for the next transaction; a bare ROLLBACK takes it away (measured on both servers)."""

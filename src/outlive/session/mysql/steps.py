@@ -95,7 +95,9 @@ def prepare_step(statement: Statement) -> Step:
 
 
 def insert_id_step(insert_id: int) -> Step:
-    """Makes LAST_INSERT_ID() what it is in the client's session (both servers take it; it survives SELECTs, measured)."""
+    """Makes LAST_INSERT_ID() what it is in the client's session (both servers take it; it survives SELECTs,
+    measured).
+    """
     return Step(_QUERY + b"SET last_insert_id=%d" % insert_id, REPLAY_INSERT_ID, argument=insert_id)
 
 

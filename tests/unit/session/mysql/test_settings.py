@@ -56,8 +56,8 @@ def test_a_difference_names_exactly_what_differs(one: dict[bytes, bytes], other:
     source, target = intern(one), intern(other)
     way = Difference(source, target, BASELINE)
     text = b" ".join(way.statements)
-    for name in BASELINE:
-        wanted, had = other.get(name, BASELINE[name]), one.get(name, BASELINE[name])
+    for name, value in BASELINE.items():
+        wanted, had = other.get(name, value), one.get(name, value)
         if wanted != had:
             assert name + b"=" in text
     if source is target:
