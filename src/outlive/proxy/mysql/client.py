@@ -12,9 +12,11 @@ from outlive.proxy.mysql import errors
 from outlive.proxy.mysql.abandon import abandon
 from outlive.proxy.mysql.phases import (
     ASKING,
+    BLOCKED,
     BUSY,
     CLOSED,
     INFILE,
+    LEXING,
     PHASE_NAMES,
     PREPARING,
     READY,
@@ -22,6 +24,7 @@ from outlive.proxy.mysql.phases import (
     UPLOADING,
     WAITING,
 )
+from outlive.proxy.mysql.long_text import LONG_BYTES, LongText
 from outlive.proxy.mysql.upload import Upload
 from outlive.session.mysql import actions
 from outlive.session.mysql.analysis import PLAIN_READ
@@ -53,7 +56,7 @@ class ProxiedClient(Client):
     """A logged-in client. `channel` is its socket, `route` where its connections come from."""
 
     __slots__ = (
-        "_begun", "_inbox", "_outgoing", "_plain", "_upload", "_waited_for", "active_at", "activity", "channel", "charset", "connection", "last", "leased_at",
+        "_begun", "_inbox", "_outgoing", "_plain", "_text", "_upload", "_waited_for", "active_at", "activity", "channel", "charset", "connection", "last", "leased_at",
         "phase", "pins", "probing", "reader", "route", "seen_activity", "server", "services", "session", "silent_since",
         "stalled_at", "stalled_bytes",
     )  # fmt: skip
@@ -85,8 +88,8 @@ class ProxiedClient(Client):
         self._outgoing = b""
         self._plain = False
         self._waited_for = -1
+        self._text: LongText | None = None
         self._upload: Upload | None = None
-
     def __repr__(self) -> str:
         return f"<ProxiedClient {self.session.user} {PHASE_NAMES[self.phase]}>"
 
@@ -120,7 +123,9 @@ class ProxiedClient(Client):
         # A whole command may be held while it is incomplete; what was sent ahead of its turn may not grow like that.
         limit = WHOLE_BYTES + 4 if self.phase == READY else self.services.client_buffer_bytes
         self.channel.pause_reading(
-            held >= limit or self.stalled_at > 0.0 or (self._upload is not None and held > 0)
+            held >= limit
+            or self.stalled_at > 0.0
+            or (self._upload is not None and (held > 0 or self._upload.turn_over))
         )
 
     def _take_command(self) -> bool:
@@ -154,6 +159,11 @@ class ProxiedClient(Client):
         self.active_at = self.services.now
         self.activity += 1
         try:
+            if len(packet) > LONG_BYTES and session.lexed is None and session.has_text(packet):
+                self._text = LongText(packet, session)
+                self.phase = LEXING
+                self.services.in_turn(self._lex)
+                return
             action = session.command(packet)
         except ProtocolError:
             self._refuse_and_close(errors.MALFORMED)
@@ -163,9 +173,26 @@ class ProxiedClient(Client):
         elif action == actions.FORWARD:
             self._forward(session.packet or packet)
         elif action == actions.ANSWER:
+            self.services.metrics.bytes_to_clients += len(session.answer)
             self.channel.send(session.answer)
         else:
             self._act(action, packet)
+
+    def _lex(self) -> None:
+        """A turn of a long text, then the next client's: so no text, however it is made, holds all of them up."""
+        text = self._text
+        if self.phase != LEXING or text is None:
+            return
+        analysis = text.go_on()
+        if analysis is None:
+            self.services.in_turn(self._lex)
+            return
+        self.phase = READY
+        self._text = None
+        self.session.lexed = analysis
+        self._command(text.packet)
+        self.session.lexed = None
+        self._read_on()
 
     def _act(self, action: int, packet: bytes) -> None:
         if action == actions.STREAM:
@@ -179,14 +206,16 @@ class ProxiedClient(Client):
             self._reset()
         elif action == actions.CHANGE_USER:
             self.phase = BUSY
-            self.channel.change_user(packet[4:])
+            ahead = bytes(self._inbox)
+            self._inbox.clear()
+            self.channel.change_user(packet[4:], ahead)
 
     def answer(self, data: bytes) -> None:
         """The answer to a command that was BUSY."""
         if self.phase == BUSY:
             self.phase = READY
             self.channel.send(data)
-            self._read_on()
+            self._read_on_soon()  # not at once: a row of KILLs would come back here for each of them
 
     def _reset(self) -> None:
         """COM_RESET_CONNECTION: the held connection is cleaned; the answer need not wait for it."""
@@ -313,13 +342,14 @@ class ProxiedClient(Client):
 
     def _give_up(self, error: ERR) -> None:
         self._outgoing = b""
-        self.services.metrics.errors.add(str(error.code))
-        if self._upload is not None:
-            self._refuse_and_close(error)  # the rest of the command is still to come and has nowhere to go
+        if self._upload is not None or self.session.reply_kind == NO_REPLY:
+            # The rest of the command is still to come and has nowhere to go; or a part of a parameter is lost, which no
+            # answer can tell, and must not be missing from what is executed.
+            self._refuse_and_close(error)
             return
+        self.services.metrics.errors.add(str(error.code))
         self.phase = READY
-        if self.session.reply_kind != NO_REPLY:
-            self.channel.send(frame(1, error.encode()))
+        self.channel.send(frame(1, error.encode()))
         self._read_on_soon()
 
     def _prepare(self, connection: ServerConnection, packet: bytes, *, stale: bool = False) -> None:
@@ -408,6 +438,7 @@ class ProxiedClient(Client):
             self.reader.start(kind, client_id=client_id, sequence=ANY_SEQUENCE)
             self.phase = UPLOADING
         self._begun = False
+        self.reader.file_expected = not session.analysis.plain
         self.server.metrics.bytes_to_server += len(data)
         connection.send(data)
         if self._upload is not None:
@@ -419,18 +450,28 @@ class ProxiedClient(Client):
         connection.send(data)
         if self._upload is not None:
             self.phase = UPLOADING
+        elif connection.writable:
+            self._streamed(connection)
         else:
-            self.session.streamed(connection.session)
-            self.phase = READY
-            self._settle()
+            self.phase = BLOCKED  # the server is slow to take it: what follows may not pile up here
         self._read_on_soon()  # no answer is awaited before the next command, which may be here already
+
+    def _streamed(self, connection: ServerConnection) -> None:
+        """A command without an answer has gone."""
+        self.session.streamed(connection.session)
+        self.phase = READY
+        self._settle()
 
     # -- large commands and files ------------------------------------------------------------------
 
     def _begin_upload(self) -> bool:
         """A command beyond WHOLE_BYTES: its head decides what it needs, the rest follows as it comes."""
         upload = self._upload = Upload(self.session)
-        head = upload.begin(self._inbox)
+        try:
+            head = upload.begin(self._inbox)
+        except ProtocolError:
+            self._refuse_and_close(errors.MALFORMED)
+            return False
         if head is None:
             self._upload = None
             return False
@@ -454,6 +495,9 @@ class ProxiedClient(Client):
             self.activity += 1
             self.server.metrics.bytes_to_server += len(data)
             connection.send(data)
+        if upload.turn_over:
+            self.services.in_turn(self._upload_on)
+            return False
         if not upload.done:
             return bool(data)
         self._upload = None
@@ -463,12 +507,19 @@ class ProxiedClient(Client):
             return True
         self.session.analysis = upload.analysis()
         if self.session.reply_kind == NO_REPLY:
-            self.session.streamed(connection.session)
-            self.phase = READY
-            self._settle()
+            self._streamed(connection)
             return True
+        self.reader.file_expected = not self.session.analysis.plain
         self.phase = RELAYING
         return True
+
+    def _upload_on(self) -> None:
+        """Another turn of an upload whose text is being read."""
+        if self.phase != UPLOADING:
+            return
+        self._take_upload()
+        if self._upload is None or not self._upload.turn_over:
+            self._read_on()
 
     # -- from the server ---------------------------------------------------------------------------
 
@@ -487,6 +538,7 @@ class ProxiedClient(Client):
             return
         if out:
             self._begun = True
+            self.services.metrics.bytes_to_clients += len(out)
             self.channel.send(out)
         if reader.done:
             self._replied(connection)
@@ -504,7 +556,11 @@ class ProxiedClient(Client):
             return
         session = self.session
         reader = self.reader
-        after = session.finish(reader, connection.session)
+        try:
+            after = session.finish(reader, connection.session)
+        except ProtocolError as error:
+            connection.fail(str(error))
+            return
         if reader.error:
             self.route.statement_refused(connection, session, reader.error, reader.error_message)
         if after:
@@ -580,7 +636,7 @@ class ProxiedClient(Client):
             return
         error = errors.LOST
         self.services.metrics.errors.add(str(error.code))
-        if phase in (RELAYING, PREPARING, UPLOADING, INFILE, ASKING) and not self._begun:
+        if phase in (LEXING, PREPARING) or (phase in (RELAYING, UPLOADING, INFILE, ASKING) and not self._begun):
             self.channel.send(frame(1, error.encode()))
         self.channel.close()
 
@@ -618,7 +674,14 @@ class ProxiedClient(Client):
 
     def server_paused(self, paused: bool) -> None:
         """The server is slow to read: so is the client's upload read."""
-        if not paused and self._upload is not None:
+        if paused:
+            return
+        if self.phase == BLOCKED and self.connection is not None:
+            self._streamed(self.connection)
+            self._read_on()
+        elif self.phase == UPLOADING:
+            self._upload_on()
+        elif self._upload is not None:
             self._read_on()
 
     def client_paused(self, paused: bool) -> None:

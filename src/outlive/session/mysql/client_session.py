@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from outlive.session.mysql import analysis as lexed
-from outlive.session.mysql import executes, local_answers, outcome, queries, steps, virtual
+from outlive.session.mysql import executes, local_answers, outcome, queries, set_effects, steps, virtual
 from outlive.session.mysql.actions import ANSWER, CHANGE_USER, FORWARD, KILL, QUIT, RELAY, RESET
-from outlive.session.mysql.analysis import PLAIN_READ, PLAIN_WRITE, Analysis, Kill
+from outlive.session.mysql.analysis import PLAIN, PLAIN_READ, PLAIN_WRITE, Analysis, Kill
 from outlive.session.mysql.holds import Holds
 from outlive.session.mysql.lexer import DEFAULT_ANALYSER, Analyser, Lexer
 from outlive.session.mysql.server_state import RESIDUE_DIAGNOSTICS, ServerState
@@ -50,6 +50,8 @@ _LASTING_STATUS: Final = ~(
 _NO_STEPS: Final[Sequence[Step]] = ()
 _MULTIBYTE_CHARSETS: Final = frozenset((b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"))
 _LOCKING_READ: Final = re.compile(rb"(?i)\b(?:UPDATE|SHARE)\b")
+_COMMIT: Final = PLAIN[b"COMMIT"]
+_ROLLBACK: Final = PLAIN[b"ROLLBACK"]
 _OPTION_MULTI_STATEMENTS_ON: Final = 0
 _OPTION_MULTI_STATEMENTS_OFF: Final = 1
 
@@ -84,6 +86,8 @@ class ClientSession:
         "policy",
         "reply_kind",
         "role",
+        "set_name",
+        "set_reported",
         "settings",
         "state_change",
         "statement",
@@ -141,6 +145,8 @@ class ClientSession:
         self.characteristics = b""
         self.transaction_state = b""
         self.only_reads = False
+        self.set_name: set_effects.Name | None = None
+        self.set_reported: tuple[list[tuple[bytes, bytes]], bytes] | None = None
         self.state_change = 0
         self.last_insert_id: int | None = 0
         self.affected_rows = 0
@@ -237,6 +243,7 @@ class ClientSession:
         """One whole command packet, header included; returns what to do. Raises ProtocolError."""
         self.packet = None
         self.statement = None
+        self.set_name = None
         code = packet[4]
         if code == wire.COM_QUERY:
             start = 5 if not self.capabilities & wire.CLIENT_QUERY_ATTRIBUTES else self.text_start(packet)
@@ -245,11 +252,21 @@ class ClientSession:
             if not self.status & wire.SERVER_STATUS_AUTOCOMMIT:
                 self._note_read(packet)
             if analysis.plain:
-                return FORWARD if self.characteristics else RELAY
+                if self.characteristics:
+                    return FORWARD
+                if (analysis is _COMMIT or analysis is _ROLLBACK) and not self.holds_connection:
+                    return self._end_nothing()
+                return RELAY
             return queries.special(self, packet, start, analysis)
         self.only_reads = False
         handler = _HANDLERS.get(code)
         return _unknown_command(self, packet) if handler is None else handler(self, packet)
+
+    def _end_nothing(self) -> int:
+        """COMMIT or ROLLBACK outside a transaction, as pools and drivers send it to be sure: nothing is there to end."""
+        self.answer = local_answers.ok(self)
+        self.captured_warnings = []
+        return ANSWER
 
     def _note_read(self, packet: bytes) -> None:
         """Whether an implicit transaction (autocommit=0) is still one of plain SELECTs: no locks, no writes, no

@@ -31,6 +31,9 @@ WHOLE_LIMIT_BYTES: Final = 16384
 _CACHE_ENTRIES: Final = 4096
 _CACHE_TEXT_BYTES: Final = 2048
 _STATEMENTS: Final = 1024
+# Remembered of a text, however many statements it has, so that a text of any length takes constant memory.
+_RANGES: Final = 256
+_ASSIGNMENTS: Final = 1024
 # Rows of long INSERTs are left out a piece at a time: how much is read first, to come to a place where that can begin.
 _WORTH_SKIPPING_BYTES: Final = 1024
 _STEP_BYTES: Final = 128
@@ -204,6 +207,9 @@ class Lexer:
             if not self._ranges:
                 self._needs &= ~CONNECTION_ID
         for start, end, what, first, last in statement.ranges:
+            if len(self._ranges) >= _RANGES:
+                self._hold(UNSURE)  # a text of thousands of statements: what is not written in, the server answers
+                break
             item = item_around(tokens, first) if exact else None
             label = self._raw(tokens[item[0]].start, tokens[item[1]].end) if item else None
             if item == (first, last) or item is None:
@@ -275,6 +281,11 @@ class Lexer:
             statement.holds = [hold for hold in statement.holds if hold.reason != "user_variable"]
         self._assignments += settings.assignments
         self._user_variables += settings.user_variables
+        if len(self._assignments) + len(self._user_variables) > _ASSIGNMENTS:
+            # Thousands of SETs in one text: nothing of it is replayed.
+            self._user_variables.clear()
+            del self._assignments[_ASSIGNMENTS:]
+            self._hold(UNSURE)
         self._charset = settings.charset or self._charset
         self._role = settings.role or self._role
         self._set_transaction |= settings.next_transaction

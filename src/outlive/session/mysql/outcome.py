@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from outlive.session.mysql import analysis as lexed
-from outlive.session.mysql import steps
+from outlive.session.mysql import set_effects, steps
 from outlive.session.mysql.analysis import Analysis
 from outlive.session.mysql.holds import CURSOR, LONG_DATA, SESSION_VARIABLE, UNEXPLAINED
 from outlive.session.mysql.prepared import ClientStatement
@@ -63,7 +63,23 @@ def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> l
             _apply_virtual(session, analysis)
             _apply_user_variables(session, analysis, state)
     after += _questions(session, analysis, state, collation, bool(reader.error))
+    if session.set_name is not None:
+        _learn(session, reader, collation)
     return after
+
+
+def _learn(session: ClientSession, reader: ReplyReader, collation: bool) -> None:
+    """A SET of literals was answered: its effect is what was reported, and the collation where that must be asked."""
+    if reader.error or reader.warnings or len(reader.changes) != 1 or session.holds_connection:
+        session.set_name = None
+        return
+    changes = parse_changes(reader.changes[0])
+    if changes.schema is not None or changes.characteristics or not changes.variables:
+        session.set_name = None
+    elif collation:
+        session.set_reported = (changes.variables, reader.changes[0])
+    else:
+        set_effects.learn(session, changes.variables, reader.changes[0])
 
 
 def _record_counts(session: ClientSession, reader: ReplyReader) -> None:
@@ -279,7 +295,11 @@ def _captured(session: ClientSession, purpose: int, rows: list[tuple[bytes | Non
     elif purpose == steps.ASK_FOUND_ROWS:
         session.found_rows = int(_only(rows))
     elif purpose == steps.ASK_COLLATION:
-        _set(session, state, [(b"collation_connection", _only(rows))])
+        collation = (b"collation_connection", _only(rows))
+        _set(session, state, [collation])
+        if session.set_reported is not None:
+            (changes, raw), session.set_reported = session.set_reported, None
+            set_effects.learn(session, [*changes, collation], raw)
 
 
 def _only(rows: list[tuple[bytes | None, ...]]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from outlive.session.mysql import analysis as lexed
-from outlive.session.mysql import local_answers, virtual
+from outlive.session.mysql import local_answers, set_effects, virtual
 from outlive.session.mysql.actions import ANSWER, FORWARD, KILL
 from outlive.session.mysql.analysis import Analysis, Trivial
 from outlive.session.mysql.variables import VIRTUAL
@@ -29,6 +29,11 @@ def special(session: ClientSession, packet: bytes, start: int, analysis: Analysi
     if analysis.trivial is not None and _answer(session, analysis.trivial):
         return ANSWER
     text = packet[start:]
+    if analysis.verb == b"SET":
+        session.set_name = set_effects.name_of(session, text, analysis)
+        if session.set_name is not None and set_effects.answer(session, session.set_name):
+            session.set_name = None
+            return ANSWER
     changed = text
     if any(item.scope == "session" and item.name in VIRTUAL for item in analysis.assignments):
         if analysis.statements > 1 or analysis.substitutions:

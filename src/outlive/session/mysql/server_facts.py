@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from outlive.session.mysql.set_effects import Effect, Name
 from outlive.session.mysql.settings import EMPTY, Settings, updated
 from outlive.session.mysql.variables import SYNONYMS, TRACKED, VIRTUAL
 
@@ -37,6 +38,7 @@ class ServerFacts:
         "init_connect",
         "interactive_timeout_s",
         "mariadb",
+        "set_effects",
         "tracked",
         "version",
         "virtual",
@@ -45,6 +47,7 @@ class ServerFacts:
 
     def __init__(self, version: bytes, variables: Mapping[bytes, bytes], collations: Mapping[int, Collation]) -> None:
         self.version = version
+        self.set_effects: dict[Name, Effect] = {}
         self.mariadb = b"MariaDB" in version
         self.tracked = tracked_names(variables)
         self.baseline: dict[bytes, bytes] = {name: variables[name] for name in self.tracked}

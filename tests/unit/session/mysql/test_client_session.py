@@ -23,6 +23,10 @@ VARIABLES = {
     b"collation_connection": b"latin1_swedish_ci",
     b"wait_timeout": b"28800",
     b"interactive_timeout": b"3600",
+    b"session_track_system_variables": b"autocommit,time_zone",
+    b"session_track_schema": b"ON",
+    b"session_track_state_change": b"OFF",
+    b"session_track_transaction_info": b"OFF",
 }
 CAPABILITIES = (
     wire.CLIENT_PROTOCOL_41 | wire.CLIENT_DEPRECATE_EOF | wire.CLIENT_SESSION_TRACK | wire.CLIENT_SECURE_CONNECTION
@@ -185,6 +189,42 @@ def test_wait_timeout_is_recorded_shown_and_never_sent(pair: Pair) -> None:
     assert pair.send(b"SELECT @@wait_timeout + 1") == FORWARD
     assert pair.session.packet is not None
     assert b"6 + 1" in pair.session.packet
+
+
+def test_a_set_of_literals_is_answered_once_its_effect_is_known(pair: Pair, facts: ServerFacts) -> None:
+    changes = variable(b"autocommit", b"OFF")
+    assert pair.send(b"SET AUTOCOMMIT = 0") == FORWARD
+    pair.ready()
+    pair.reply(ok(status=0, changes=changes))
+    other = Pair(facts)
+    assert other.send(b"SET AUTOCOMMIT = 0") == ANSWER
+    assert other.session.settings.values[b"autocommit"] == b"OFF"
+    assert not other.session.status & wire.SERVER_STATUS_AUTOCOMMIT
+    assert b"autocommit\x03OFF" in other.session.answer, "a client that tracks its session is told"
+    other.send(b"SELECT 1")
+    assert any(b"autocommit='OFF'" in step for step in other.ready())
+
+
+def test_a_set_is_not_answered_where_its_effect_is_not_its_own(pair: Pair, facts: ServerFacts) -> None:
+    for text in (b"SET sql_mode=DEFAULT", b"SET sql_mode=@@global.sql_mode", b"SET GLOBAL sql_mode=''", b"SET @a=1"):
+        pair.run(text, ok(changes=variable(b"sql_mode", b"")))
+        assert pair.send(text) != ANSWER
+    pair.run(b"SET autocommit=0", ok(status=0, changes=variable(b"autocommit", b"OFF")))
+    held = Pair(facts)
+    held.run(b"BEGIN", ok(status=3))
+    assert held.send(b"SET autocommit=0") == FORWARD, "the connection it holds must be told too"
+    given_up = Pair(facts)
+    assert given_up.send(b"SET sql_mode='ANSI'") == FORWARD
+    given_up.run(b"SELECT f()", ok(changes=variable(b"sql_mode", b"")))
+    assert Pair(facts).send(b"SET sql_mode='ANSI'") == FORWARD, "it was never answered by a server"
+
+
+def test_a_commit_of_nothing_needs_no_server(pair: Pair) -> None:
+    assert pair.send(b"COMMIT") == ANSWER
+    assert pair.send(b"rollback") == ANSWER
+    pair.run(b"BEGIN", ok(status=3))
+    assert pair.send(b"COMMIT") == RELAY
+    assert pair.send(b"ROLLBACK AND CHAIN") != ANSWER
 
 
 def test_what_trackers_and_lexer_do_not_explain_pins(pair: Pair) -> None:
