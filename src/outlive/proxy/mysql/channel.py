@@ -149,11 +149,18 @@ class Channel(asyncio.Protocol):
         """For socket options; None after the end."""
         return None if self.transport is None or self.closing else self.transport.get_extra_info("socket")
 
-    def change_user(self, payload: bytes) -> None:
-        """COM_CHANGE_USER: through the gate again."""
+    def change_user(self, payload: bytes, ahead: bytes) -> None:
+        """COM_CHANGE_USER: through the gate again. `ahead` are the client's bytes behind it."""
         client, self.client = self.client, None
         self.gate = Gate(self, self.services)
-        self.gate.change_user(payload, client)
+        self.gate.change_user(payload, client, ahead)
+
+    def deliver(self, data: bytes) -> None:
+        """Bytes that the client sent before it was known who takes them."""
+        if self.client is not None:
+            self.client.data_received(data)
+        elif self.gate is not None and not self.closing:
+            self.gate.data_received(data)
 
     def close(self) -> None:
         """What was sent still goes out; nothing more is read."""

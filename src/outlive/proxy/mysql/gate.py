@@ -6,6 +6,8 @@ A load balancer's connect-and-close is no failed login.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from outlive.auth.mysql.client_login import ClientLogin, access_denied
@@ -56,7 +58,7 @@ OFFERED: Final = (
 """Capabilities offered to clients where the server has them too. Compression is not among them: between a function and a
 node beside it, it costs more than it saves, and a client that asks goes on without it."""
 
-_PROXY_HEADER, _SERVER_UNKNOWN, _RESPONSE, _EXCHANGE, _ENTERING, _OVER = range(6)
+_PROXY_HEADER, _SERVER_UNKNOWN, _RESPONSE, _ASKING, _EXCHANGE, _ENTERING, _OVER = range(7)
 
 
 class Gate:
@@ -190,8 +192,23 @@ class Gate:
 
     def _begin(self, user: bytes, plugin: bytes, auth_response: bytes, database: bytes, with_plugin: bool) -> None:
         services = self._services
-        route, schema = services.routes.find(database)
-        self._route, self._schema = route, schema
+        route, self._schema = services.routes.find(database)
+        self._route = route
+        begin = partial(self._judge, route, user, plugin, auth_response, with_plugin)
+        running = services.users_of(route).renewal(user, services.time())
+        if running is None:
+            begin()
+        else:
+            self._state = _ASKING
+            running.add_done_callback(lambda _: self._asked(begin))
+
+    def _asked(self, begin: Callable[[], None]) -> None:
+        if self._state == _ASKING and not self._channel.closing:
+            begin()
+            self.data_received(b"")
+
+    def _judge(self, route: Route, user: bytes, plugin: bytes, auth_response: bytes, with_plugin: bool) -> None:
+        services = self._services
         users = services.users_of(route)
         login = self._login = ClientLogin(
             scramble=self._scramble,
@@ -205,10 +222,11 @@ class Gate:
         self._state = _EXCHANGE
         self._step(login.start(user, plugin, auth_response, with_plugin))
 
-    def change_user(self, payload: bytes, former: ProxiedClient | None) -> None:
-        """COM_CHANGE_USER: authenticate again, then another session in another pool."""
+    def change_user(self, payload: bytes, former: ProxiedClient | None, ahead: bytes) -> None:
+        """COM_CHANGE_USER: authenticate again, then another session in another pool. `ahead` was sent behind it."""
         assert former is not None
         self._former = former
+        self._services.gates[self._channel] = self.since  # a lease must not be held through a login without end
         session = former.session
         self._capabilities = session.capabilities
         self._packets.sequence = 1
@@ -221,6 +239,8 @@ class Gate:
         self._scramble = self._channel.scramble
         with_plugin = bool(session.capabilities & wire.CLIENT_PLUGIN_AUTH)
         self._begin(change.user, change.plugin, change.auth_response, change.database, with_plugin)
+        if ahead and not self._channel.closing:
+            self._channel.deliver(ahead)
 
     def _step(self, step: Step) -> None:
         for payload in step.send:
@@ -240,7 +260,14 @@ class Gate:
         assert self._route is not None
         self._state = _ENTERING
         self._login = None
-        name = user.decode("utf-8", "surrogateescape")
+        # The client has said all it has to: what is left to wait for is a lease, which has a deadline of its own.
+        self._services.gates.pop(self._channel, None)
+        try:
+            name = user.decode()
+        except UnicodeDecodeError:  # no server has such a name; only passthrough comes as far as this with it
+            denied = access_denied(user, self._channel.peer.encode(), used_password=True)
+            self._fail("access_denied", ERR(denied.code, denied.sqlstate, denied.message))
+            return
         self._entry = Entry(self._services, self._route, name, self._capabilities, self._schema, self._entered)
         self._entry.begin(password)
 
@@ -293,11 +320,18 @@ class Gate:
     def _end(self) -> None:
         self._state = _OVER
         self._channel.close()
+        self._leave_former()
+
+    def _leave_former(self) -> None:
+        former, self._former = self._former, None
+        if former is not None:
+            former.client_lost()
 
     # -- what ends a login from outside ------------------------------------------------------------
 
     def timed_out(self, seconds: float) -> None:
         """login_timeout_s passed."""
+        self._services.waits_no_more(self)
         if self._state == _ENTERING and self._entry is not None and self._services.facts_of(None) is not None:
             self._fail("server", errors.waited(self._entry.server, seconds))
         elif self._state in (_SERVER_UNKNOWN, _ENTERING):
@@ -309,9 +343,8 @@ class Gate:
     def client_lost(self) -> None:
         """The client is gone."""
         self._state = _OVER
+        self._services.waits_no_more(self)
         if self._entry is not None:
             self._entry.cancel()
             self._entry = None
-        if self._former is not None:
-            former, self._former = self._former, None
-            former.client_lost()
+        self._leave_former()

@@ -11,5 +11,19 @@ INFILE: Final = 5  # the server waits for the client's file (LOAD DATA LOCAL)
 ASKING: Final = 6  # Outlive's own steps after the reply are unanswered
 BUSY: Final = 7  # a KILL or a reset of the client's own is under way
 CLOSED: Final = 8
+LEXING: Final = 9  # a long text is being read, in turns with those of other clients
+BLOCKED: Final = 10  # the server is slow to take a command that has no answer
 
-PHASE_NAMES: Final = ("ready", "waiting", "preparing", "relaying", "uploading", "infile", "asking", "busy", "closed")
+PHASE_NAMES: Final = (
+    "ready",
+    "waiting",
+    "preparing",
+    "relaying",
+    "uploading",
+    "infile",
+    "asking",
+    "busy",
+    "closed",
+    "lexing",
+    "blocked",
+)

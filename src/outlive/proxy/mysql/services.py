@@ -58,7 +58,8 @@ class Services:
         self.rsa_key = LoginKey()
         self.listener_certificates: Certificates | None = None
         self._users: dict[Users, ClientUsers] = {}
-        self._waiting_for_greeting: list[Gate] = []
+        self._waiting_for_greeting: dict[Gate, None] = {}
+        self._turns: dict[Callable[[], None], None] = {}
         self._evictable: list[tuple[float, int]] = []
         self._counter = 0
         self._node = config.node
@@ -85,6 +86,19 @@ class Services:
         """In the loop's next turn."""
         self._loop.call_soon(call)
 
+    def in_turn(self, call: Callable[[], None]) -> None:
+        """One such call in each turn of the loop, in the order in which they came: for what takes milliseconds."""
+        if not self._turns:
+            self._loop.call_soon(self._next_turn)
+        self._turns[call] = None
+
+    def _next_turn(self) -> None:
+        call = next(iter(self._turns))
+        del self._turns[call]
+        if self._turns:
+            self._loop.call_soon(self._next_turn)
+        call()
+
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """After `seconds`."""
         self._loop.call_later(seconds, call)
@@ -93,11 +107,13 @@ class Services:
 
     def greeting(self) -> Greeting | None:
         """The greeting of the default server; None while it has not been reached yet."""
-        server = self.routes.default.servers[0]
-        for candidate in self.routes.default.servers:
-            if candidate.facts is not None:
-                server = candidate
-        return server.greeting if server.facts is not None else None
+        default = self.routes.default.servers
+        found = next((server.greeting for server in default if server.greeting is not None), None)
+        if found is None and all(server.metrics.dial_failures for server in default):
+            # It is away: clients of the node's other databases need not wait for it.
+            servers = (server for route in self.routes.by_name.values() for server in route.servers)
+            found = next((server.greeting for server in servers if server.greeting is not None), None)
+        return found
 
     @property
     def is_mariadb(self) -> bool:
@@ -107,11 +123,27 @@ class Services:
 
     def when_greeting(self, gate: Gate) -> None:
         """`gate.server_known` once the server's version is known."""
-        self._waiting_for_greeting.append(gate)
+        self._waiting_for_greeting[gate] = None
+        self.look_for_greeting()
+
+    def look_for_greeting(self) -> None:
+        """While clients wait for one: at once, and with each sweep."""
+        if not self._waiting_for_greeting:
+            return
+        if self.greeting() is not None:
+            self.server_known()
+            return
+        route = self.routes.default
+        if not route.database.user:
+            self.passthrough.meet(route.server())
+
+    def waits_no_more(self, gate: Gate) -> None:
+        """The client is gone, or its time was up: while a database is away, those who come and go must not pile up."""
+        self._waiting_for_greeting.pop(gate, None)
 
     def server_known(self) -> None:
         """A server was reached for the first time."""
-        gates, self._waiting_for_greeting = self._waiting_for_greeting, []
+        gates, self._waiting_for_greeting = self._waiting_for_greeting, {}
         for gate in gates:
             gate.server_known()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from outlive.proxy.mysql import errors
+from outlive.proxy.mysql.long_text import read
 from outlive.session.mysql import executes
 from outlive.session.mysql.analysis import LAST_INSERT_ID, Analysis
 from outlive.session.mysql.lexer import Lexer
@@ -33,7 +34,10 @@ _NOT_LEXED_YET: Final = Analysis(False, False, b"", needs=LAST_INSERT_ID)
 class Upload:
     """One command, or one file. `last_sequence` is the number of its last packet as the server saw it."""
 
-    __slots__ = ("_file", "_full", "_left", "_lexer", "_session", "_shift", "done", "error", "last_sequence")
+    __slots__ = (
+        "_file", "_full", "_head", "_left", "_lexer", "_session", "_shift", "_text", "_text_read", "done", "error", "last_sequence",
+        "turn_over",
+    )  # fmt: skip
 
     def __init__(self, session: ClientSession) -> None:
         self._session = session
@@ -42,7 +46,12 @@ class Upload:
         self._left = 0
         self._shift = 0
         self._lexer: Lexer | None = None
+        self._head = self._text = b""
+        """A part of the text that is still to be read, from `_text_read` on; the head is on its way meanwhile."""
+        self._text_read = 0
         self.done = False
+        self.turn_over = False
+        """After `take`: there is more to do, in another turn of the loop."""
         self.error: ERR | None = None
         self.last_sequence = 0
 
@@ -81,14 +90,32 @@ class Upload:
         session.packet = session.statement = None
         session.analysis = _NOT_LEXED_YET
         session.reply_kind = REPLY_QUERY
-        self._lexer = session.analyser.lexer(session.mode)
-        self._lexer.feed(head[session.text_start(head) :])
+        self._lexer = session.lexer()
+        self._text = self._head = head
+        self._text_read = session.text_start(head)
+
+    def _read_text(self) -> bytes | None:
+        """Reads on for one turn. What may go on now that it was read; None where it takes another turn."""
+        if self._lexer is None or not self._text:
+            return b""
+        self._text_read = read(self._lexer, self._text, self._text_read)
+        if self._text_read < len(self._text):
+            return None
+        # The server answers what has arrived: so the end of a text goes on when it was read, and not before.
+        piece = b"" if self._text is self._head else self._text
+        self._text = self._head = b""
+        self._text_read = 0
+        return piece
 
     def take(self, inbox: bytearray) -> bytes:
         """Takes out of the inbox what may go on now."""
-        pieces: list[bytes] = []
+        read_before = self._read_text()
+        self.turn_over = read_before is None
+        if read_before is None:
+            return b""
+        pieces = [read_before]
         taken = 0
-        while not self.done and taken < _TAKE_BYTES:
+        while not self._text and taken < _TAKE_BYTES:
             if self._left:
                 piece = bytes(inbox[: min(self._left, _TAKE_BYTES)])
                 if not piece:
@@ -96,16 +123,20 @@ class Upload:
                 del inbox[: len(piece)]
                 self._left -= len(piece)
                 if self._lexer is not None:
-                    self._lexer.feed(piece)
+                    self._text = piece
+                    break
             elif self._file or self._full:
-                if len(inbox) < 4:
+                if self.done or len(inbox) < 4:
                     break
                 piece = self._header(inbox)
             else:
-                self.done = True
                 break
             pieces.append(piece)
             taken += len(piece)
+        read_now = self._read_text()
+        self.turn_over = read_now is None
+        pieces.append(read_now or b"")
+        self.done |= not (self._left or self._file or self._full or self._text)
         return b"".join(pieces)
 
     def _header(self, inbox: bytearray) -> bytes:
