@@ -101,6 +101,9 @@ def quote_name(name: bytes) -> bytes:
     return b"`" + name.replace(b"`", b"``") + b"`"
 
 
+_NO_SCHEMA: Final = b""
+
+
 class Difference:
     """How to take a server connection from one `Settings` to another.
 
@@ -116,7 +119,7 @@ class Difference:
         changed: dict[bytes, bytes] = {}
         for name in have.keys() | want.keys():
             value = want.get(name, baseline.get(name, b"NULL" if name.startswith(b"@") else b""))
-            if have.get(name, baseline.get(name)) != value:
+            if have.get(name, baseline.get(name, _NO_SCHEMA if name == SCHEMA else None)) != value:
                 changed[name] = value
         schema = changed.pop(SCHEMA, None)
         self.unreachable = schema == b""
