@@ -6,6 +6,7 @@ another. The phases say what is awaited; everything that happens is a call from 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from outlive.proxy.mysql import errors
@@ -27,7 +28,7 @@ from outlive.proxy.mysql.phases import (
 from outlive.proxy.mysql.long_text import LONG_BYTES, LongText
 from outlive.proxy.mysql.upload import Upload
 from outlive.session.mysql import actions
-from outlive.session.mysql.analysis import PLAIN_READ
+from outlive.session.mysql.analysis import LAST_INSERT_ID, PLAIN_READ, WARNINGS
 from outlive.session.mysql.client_session import ClientSession
 from outlive.session.mysql.executes import NO_REPLY
 from outlive.session.mysql.steps import ASK_STATUS, Step, ping_step, query_step
@@ -35,7 +36,7 @@ from outlive.upstream.mysql.connection import ServerConnection
 from outlive.upstream.mysql.key import as_key
 from outlive.upstream.mysql.server import Client
 from outlive.wire import ProtocolError
-from outlive.wire.mysql.constants import SERVER_STATUS_IN_TRANS
+from outlive.wire.mysql.constants import COM_QUERY, SERVER_STATUS_IN_TRANS
 from outlive.wire.mysql.ok import ERR
 from outlive.wire.mysql.packets import packet as frame
 from outlive.wire.mysql.reply import ANY_SEQUENCE, REPLY_PREPARE, ReplyReader
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
 
 WHOLE_BYTES: Final = 256 * 1024
 """A command up to this size is held whole before it goes on; a larger one is streamed."""
+KEPT: Final = LAST_INSERT_ID | WARNINGS
+"""What a connection knows of the session that had it last, until another client takes it."""
+_WRITTEN: Final = re.compile(b"[wWL]")
+"""In the server's own account of a transaction: a function called by a SELECT wrote, or tables are locked."""
 _TRANSACTIONAL: Final = frozenset(
     (b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"REPLACE", b"COMMIT", b"ROLLBACK", b"CALL", b"WITH", b"DO")
 )
@@ -356,6 +361,9 @@ class ProxiedClient(Client):
         """Brings the connection into the session's state, then sends the command; `stale`: asks first whether it lives."""
         session = self.session
         state = connection.session
+        if session.analysis.needs & KEPT and (self._await_capture(connection, packet) or self._knows_now(packet)):
+            return
+        packet = session.packet or packet
         steps = session.steps_before(state)
         if not steps and not stale:
             self._send(connection, packet)
@@ -366,6 +374,35 @@ class ProxiedClient(Client):
         self._outgoing = packet
         self.phase = PREPARING
         connection.run([*([ping_step()] if stale else ()), *steps], self._prepared)
+
+    def _await_capture(self, connection: ServerConnection, packet: bytes) -> bool:
+        """What the command asks for is on its way from the connection before, which another client has taken by now."""
+        session = self.session
+        if not session.lacks(connection.session):
+            return False
+        self._outgoing = packet
+        self.phase = PREPARING
+        session.when_captured = self._captured
+        return True
+
+    def _captured(self) -> None:
+        connection = self.connection
+        if connection is not None and self.phase == PREPARING:
+            packet, self._outgoing = self._outgoing, b""
+            self._prepare(connection, packet, stale=True)
+
+    def _knows_now(self, packet: bytes) -> bool:
+        """Warnings that still lived on a connection when the command came, and were captured while it waited."""
+        session = self.session
+        if packet[4] != COM_QUERY or session.captured_warnings is None or not session.analysis.needs & WARNINGS:
+            return False
+        if self._upload is not None or session.command(packet) != actions.ANSWER:
+            return False
+        self.phase = READY
+        self.channel.send(session.answer)
+        self._settle()
+        self._read_on_soon()
+        return True
 
     def _change_connection(self, connection: ServerConnection, packet: bytes) -> None:
         """The session has no schema and this connection has one: only a change of user takes it away."""
@@ -627,7 +664,8 @@ class ProxiedClient(Client):
         """The connection ended with the lease on it. What was under way gets the protocol's error; nothing is sent again."""
         connection, self.connection = self.connection, None
         self.last = None
-        self.session.connection_lost()
+        if connection is not None:
+            self.session.connection_lost(connection.session)
         phase = self.phase
         if phase == CLOSED:
             return
@@ -645,7 +683,8 @@ class ProxiedClient(Client):
     @property
     def can_lose_transaction(self) -> bool:
         """Whether a rollback would cost the client nothing but its snapshot: reads only, and autocommit=0 begins the next."""
-        return self.phase == READY and self.session.only_reads
+        session = self.session
+        return self.phase == READY and session.only_reads and not _WRITTEN.search(session.transaction_state)
 
     def lose_transaction(self) -> None:
         """Rolls back a transaction of plain SELECTs that its client left open; the client stays."""

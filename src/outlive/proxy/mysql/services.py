@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from outlive.session.mysql.server_facts import ServerFacts
     from outlive.upstream.mysql.dial import Users
     from outlive.upstream.mysql.route import Route
+    from outlive.upstream.mysql.server import Server
     from outlive.wire.mysql.handshake import Greeting
 
 log = logging.getLogger("outlive.proxy")
@@ -51,6 +52,8 @@ class Services:
         self.passthrough = PassthroughLogins(self)
         self.channels: dict[int, Channel] = {}
         self.gates: dict[Channel, float] = {}
+        self.pressed: set[Server] = set()
+        """Servers for which clients wait: see `sweep`."""
         self.closing: dict[Channel, float] = {}
         """Closed clients that have not yet taken what was sent to them, and since when."""
         self.now = self._loop.time()

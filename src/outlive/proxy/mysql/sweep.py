@@ -3,6 +3,9 @@
 A client that holds a lease for more than a second is probed (keepalive and TCP_USER_TIMEOUT), because a function that
 vanished sends nothing; socket options cost too much to set for each lease. One that is silent inside a transaction, or
 while it pins, loses the lease: a frozen function looks just like that.
+
+A transaction of plain SELECTs under autocommit=0 is what drivers leave open by default, and its loss costs its client a
+snapshot. While clients wait, such a silent one has to go earlier: early enough that the queue is served in time.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from outlive.observe.log import fields
 from outlive.pool.slot import LEASED
 from outlive.proxy.mysql import errors
 from outlive.proxy.mysql.client import ProxiedClient
-from outlive.proxy.mysql.phases import INFILE, READY, UPLOADING
+from outlive.proxy.mysql.phases import ASKING, INFILE, READY, UPLOADING
 from outlive.session.mysql.steps import ping_step
 from outlive.wire.mysql.ok import ERR
 from outlive.wire.mysql.packets import packet as frame
@@ -33,6 +36,8 @@ VANISHED_AFTER_S: Final = 3
 """A client that holds a lease and whose kernel does not answer for this long is dead."""
 SERVER_VANISHED_AFTER_S: Final = 15.0
 """A server whose kernel does not acknowledge a statement for this long is gone, or the way to it is."""
+PRESSED_EVERY_S: Final = 0.1
+"""How often readers are looked at while clients wait; also the least silence that is taken for one."""
 LINGER_S: Final = 5.0
 """How long a closed client may take to read what was sent to it."""
 
@@ -48,21 +53,54 @@ def sweep(services: Services, servers: list[Server]) -> None:
         if channel.gate is not None:
             channel.gate.timed_out(now - since)
         services.gates.pop(channel, None)
+    services.look_for_greeting()
     for server in servers:
         for connection in list(server.pool.slots):
             if connection.state == LEASED:
                 _look_at(services, connection, now)
                 _look_for_server(connection)
         server.sweep(now)
+        if server.pool.waiters and server not in services.pressed:
+            services.pressed.add(server)
+            _press(services, server)
+
+
+def _press(services: Services, server: Server) -> None:
+    """Ends transactions that only read and whose clients are silent, until nobody waits."""
+    waiters = server.pool.waiters
+    if not waiters:
+        services.pressed.discard(server)
+        return
+    now = services.time()
+    for connection in list(server.pool.slots):
+        client = connection.lessee
+        if connection.state != LEASED or not isinstance(client, ProxiedClient):
+            continue
+        _note_activity(client, now)
+        # Each of the shared connections can serve so many of those who wait, in half the time that they may wait.
+        turn_s = client.route.acquire_timeout_s / 2 * server.pool.limits.lendable / waiters
+        if now - client.silent_since >= max(PRESSED_EVERY_S, turn_s) and _may_lose_transaction(client):
+            client.lose_transaction()
+    services.call_later(PRESSED_EVERY_S, lambda: _press(services, server))
+
+
+def _note_activity(client: ProxiedClient, now: float) -> None:
+    """Silence is the client's alone: while a statement runs, or its reply is on its way, it has nothing to say."""
+    if client.activity != client.seen_activity or client.phase not in (READY, UPLOADING, INFILE, ASKING):
+        client.seen_activity = client.activity
+        client.silent_since = now
+
+
+def _may_lose_transaction(client: ProxiedClient) -> bool:
+    session = client.session
+    return session.in_transaction and not session.holds and client.can_lose_transaction
 
 
 def _look_at(services: Services, connection: ServerConnection, now: float) -> None:
     client = connection.lessee
     if not isinstance(client, ProxiedClient):
         return
-    if client.activity != client.seen_activity:
-        client.seen_activity = client.activity
-        client.silent_since = now
+    _note_activity(client, now)
     if now - client.leased_at > PROBE_AFTER_S and _is_gone(client):
         client.channel.abort()
         return
@@ -80,11 +118,10 @@ def _look_at(services: Services, connection: ServerConnection, now: float) -> No
 def _limit_silence(services: Services, client: ProxiedClient, connection: ServerConnection, now: float) -> None:
     database = client.route.database
     silent_s = now - client.silent_since
-    pinned = bool(client.session.holds or client.session.transaction_state)
     in_transaction = client.session.in_transaction
     limit = database.transaction_idle_timeout_s if in_transaction else database.pin_idle_timeout_s
     if silent_s >= limit:
-        if in_transaction and not pinned and client.can_lose_transaction:
+        if _may_lose_transaction(client):
             client.lose_transaction()
         elif in_transaction:
             _end(services, client, "transaction_idle_timeout", errors.TRANSACTION_EXPIRED)
