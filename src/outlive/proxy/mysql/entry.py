@@ -18,6 +18,7 @@ from outlive.upstream.mysql.server import Client
 from outlive.wire.mysql.ok import ERR
 
 if TYPE_CHECKING:
+    from outlive.proxy.mysql.passthrough import Trial
     from outlive.proxy.mysql.services import Services
     from outlive.upstream.mysql.route import Route
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Entry(Client):
     """One attempt; `done` is called once, with None or the refusal."""
 
-    __slots__ = ("_capabilities", "_connection", "_done", "_route", "_schema", "server", "_services", "user")
+    __slots__ = ("_capabilities", "_connection", "_done", "_route", "_schema", "_services", "_trial", "server", "user")
 
     def __init__(
         self,
@@ -44,16 +45,19 @@ class Entry(Client):
         self._schema = schema
         self._done: Callable[[ERR | None], None] | None = done
         self._connection: ServerConnection | None = None
+        self._trial: Trial | None = None
         self.user = user
 
     def begin(self, password: bytes | None) -> None:
         """`password` is given where the server must judge it."""
         if password is not None:
-            self._services.passthrough.judge(self._route, self.user, password, self._judged)
+            deadline = self._services.time() + self._route.acquire_timeout_s
+            self._trial = self._services.passthrough.judge(self._route, self.user, password, deadline, self._judged)
         else:
             self._look_up()
 
     def _judged(self, refusal: ERR | None) -> None:
+        self._trial = None
         if refusal is not None:
             self._finish(refusal)
         else:
@@ -130,6 +134,9 @@ class Entry(Client):
     def cancel(self) -> None:
         """The client is gone."""
         self._done = None
+        if self._trial is not None:
+            self._trial.cancel()
+            self._trial = None
         if self.waits:
             self.server.pool.cancel(self)
             self.server.stir()

@@ -1,8 +1,8 @@
 """Passthrough: users whose password only the server knows.
 
-The clear password (over TLS or RSA) is tried at the server, on a connection of the reserved slot; if it is right it is kept
-in memory, and later logins are judged by it here. Attempts are limited per user, one at a time per server: a guesser
-gains nothing by asking through Outlive instead of the server.
+The clear password (over TLS or RSA) is tried at the server, on a connection of the reserved slot; if it is right it is
+kept in memory, and later logins are judged by it here, until the server refuses it. Failed attempts are limited per user,
+and there is one at a time per server: a guesser gains nothing by asking through Outlive instead of the server.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from outlive.pool.slot import DIALING
-from outlive.upstream.mysql.key import Key
+from outlive.upstream.mysql.key import GREETING_ONLY, Key
 from outlive.wire.mysql.constants import ER_ACCESS_DENIED_ERROR
 from outlive.wire.mysql.ok import ERR
 
 if TYPE_CHECKING:
     from outlive.proxy.mysql.services import Services
+    from outlive.upstream.mysql.connection import ServerConnection
     from outlive.upstream.mysql.route import Route
     from outlive.upstream.mysql.server import Server
 
@@ -33,19 +34,31 @@ Done = Callable[[ERR | None], None]
 
 
 class Trial:
-    """One password to be tried."""
+    """One password to be tried. `done` is None once nobody waits for it: then it is not tried any more."""
 
-    __slots__ = ("deadline", "done", "password", "server", "user")
+    __slots__ = ("deadline", "done", "password", "route", "user")
 
-    def __init__(self, server: Server, user: str, password: bytes, deadline: float, done: Done) -> None:
-        self.server = server
+    def __init__(self, route: Route, user: str, password: bytes, deadline: float, done: Done) -> None:
+        self.route = route
         self.user = user
         self.password = password
         self.deadline = deadline
-        self.done = done
+        self.done: Done | None = done
 
     def __repr__(self) -> str:
         return f"Trial({self.user})"
+
+    def end(self, refusal: ERR | None) -> None:
+        """Tells whoever still waits."""
+        done = self.done
+        self.cancel()
+        if done is not None:
+            done(refusal)
+
+    def cancel(self) -> None:
+        """Nobody waits any more."""
+        self.done = None
+        self.password = b""
 
 
 class PassthroughLogins:
@@ -56,73 +69,108 @@ class PassthroughLogins:
         self._failures: dict[str, deque[float]] = {}
         self._queues: dict[Server, deque[Trial]] = {}
         self._running: set[Server] = set()
+        self._retrying: set[Server] = set()
         self._numbers = count(1)
 
-    def judge(self, route: Route, user: str, password: bytes, done: Done) -> None:
-        """Asks the server whether this is the user's password; `done` with None or the refusal."""
+    def judge(self, route: Route, user: str, password: bytes, deadline: float, done: Done) -> Trial:
+        """Asks the server whether this is the user's password; `done` with None or the refusal, by `deadline`."""
         server = route.server()
-        now = self._services.time()
-        if self._exhausted(user, route.database.passthrough_attempts_per_minute, now):
-            done(DENIED)
-            return
+        trial = Trial(route, user, password, deadline, done)
         queue = self._queues.setdefault(server, deque())
         if len(queue) >= _QUEUE_MAX:
-            done(_TIMEOUT)
+            trial.end(_TIMEOUT)
+        else:
+            queue.append(trial)
+            self._go_on(server)
+        return trial
+
+    def meet(self, server: Server) -> None:
+        """Asks a server for its greeting where no user is configured whose login would bring it."""
+        if server in self._running or server.greeting is not None:
             return
-        queue.append(Trial(server, user, password, now + route.acquire_timeout_s, done))
+        connection = server.pool.acquire_control(Key("", 0, None, GREETING_ONLY), self._services.time())
+        if connection is not None and connection.state == DIALING:
+            self._running.add(server)
+            server.dial_control(connection, lambda ok: self._met(server, connection, ok))
+
+    def _met(self, server: Server, connection: ServerConnection, ok: bool) -> None:
+        self._running.discard(server)
+        if ok:
+            server.retire_now(connection, "passthrough")
         self._go_on(server)
 
-    def _exhausted(self, user: str, most: int, now: float) -> bool:
-        failures = self._failures.get(user)
+    # -- the limit ---------------------------------------------------------------------------------
+
+    def _exhausted(self, trial: Trial, now: float) -> bool:
+        failures = self._failures.get(trial.user)
         if failures is None:
             return False
         while failures and failures[0] < now - _MINUTE_S:
             failures.popleft()
         if not failures:
-            del self._failures[user]
-        return len(failures) >= most
+            del self._failures[trial.user]
+        return len(failures) >= trial.route.database.passthrough_attempts_per_minute
 
     def _failed(self, user: str) -> None:
         if len(self._failures) >= _USERS_MAX:
             self._failures.pop(next(iter(self._failures)))
-        self._failures.setdefault(user, deque(maxlen=10_000)).append(self._services.time())
+        self._failures.setdefault(user, deque(maxlen=_USERS_MAX)).append(self._services.time())
+
+    # -- one after the other -----------------------------------------------------------------------
+
+    def _next(self, queue: deque[Trial]) -> Trial | None:
+        """The first that is to be tried. The limit counts here and not before the queue, or all of it would be tried."""
+        now = self._services.time()
+        while queue:
+            trial = queue[0]
+            if trial.done is not None and now < trial.deadline and not self._exhausted(trial, now):
+                return trial
+            queue.popleft()
+            trial.end(_TIMEOUT if now >= trial.deadline else DENIED)
+        return None
 
     def _go_on(self, server: Server) -> None:
-        queue = self._queues.get(server)
-        if server in self._running or not queue:
+        if server in self._running:
             return
-        now = self._services.time()
-        trial = queue[0]
-        if trial.deadline <= now:
-            queue.popleft()
-            trial.done(_TIMEOUT)
-            self._go_on(server)
+        queue = self._queues.get(server)
+        trial = self._next(queue) if queue else None
+        if queue is None or trial is None:
+            self._queues.pop(server, None)
             return
         number = next(self._numbers)
-        connection = server.pool.acquire_control(Key(trial.user, 0, None, number), now)
+        connection = server.pool.acquire_control(Key(trial.user, 0, None, number), self._services.time())
         if connection is None or connection.state != DIALING:
-            server.stir()
-            self._services.call_later(_RETRY_S, lambda: self._go_on(server))
+            self._retry(server)
             return
         queue.popleft()
         self._running.add(server)
-        users = server.dialer.users
-        users.trials[number] = trial.password
+        server.dialer.users.trials[number] = trial.password
+        server.dial_control(connection, lambda ok: self._tried(server, connection, trial, number, ok))
 
-        def dialled(ok: bool) -> None:
-            users.trials.pop(number, None)
-            self._running.discard(server)
-            if ok:
-                users.passed_through[trial.user] = trial.password
-                server.retire_now(connection, "passthrough")
-                trial.done(None)
-            else:
-                self._refuse(trial, connection.refusal)
-            self._go_on(server)
+    def _retry(self, server: Server) -> None:
+        if server.pool.stirred:
+            server.stir()
+        if server not in self._retrying:
+            self._retrying.add(server)
+            self._services.call_later(_RETRY_S, lambda: self._again(server))
 
-        server.dial_control(connection, dialled)
+    def _again(self, server: Server) -> None:
+        self._retrying.discard(server)
+        self._go_on(server)
 
-    def _refuse(self, trial: Trial, refusal: ERR | None) -> None:
-        if refusal is not None:
+    def _tried(self, server: Server, connection: ServerConnection, trial: Trial, number: int, ok: bool) -> None:
+        server.dialer.users.trials.pop(number, None)
+        self._running.discard(server)
+        if ok:
+            for other in {server, *trial.route.servers}:  # any of them may be the primary next
+                other.dialer.users.passed_through[trial.user] = trial.password
+            server.pool.retire(connection, "passthrough")
+            server.pool.release(connection, self._services.time())
+            server.stir()
+            trial.end(None)
+        elif connection.refusal is not None:
             self._failed(trial.user)
-        trial.done(refusal or _TIMEOUT)
+            trial.end(connection.refusal)
+        else:  # the server is away, or full: the password is as good as before
+            self._queues.setdefault(server, deque()).appendleft(trial)
+        self._go_on(server)

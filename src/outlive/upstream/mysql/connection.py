@@ -239,8 +239,10 @@ class ServerConnection(Slot, asyncio.Protocol):
                 self._read_steps()
             elif self.packets.pending and not self.lost and self.state != DIALING:
                 self.fail("the server spoke without being asked")
-        except (ProtocolError, TLSError) as error:
+        except ProtocolError as error:
             self.fail(str(error))
+        except TLSError as error:
+            self.fail(f"TLS: {error}")
 
     def _read_steps(self) -> None:
         packets = self.packets
@@ -275,7 +277,8 @@ class ServerConnection(Slot, asyncio.Protocol):
     def fail(self, why: str) -> None:
         """The connection cannot go on (protocol, TLS, doubt). What the server still says is not read any more."""
         if self._closing_since is None:
-            self.server.log_failure(self, why)
+            if not self.logging_in:  # whose failure is logged where it is told
+                self.server.log_failure(self, why)
             self.server.retire_now(self, why)
 
     def quit(self, now: float, *, polite: bool = True) -> None:

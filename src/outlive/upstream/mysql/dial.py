@@ -15,8 +15,9 @@ from outlive.net.tls import TLSError
 from outlive.session.mysql import steps
 from outlive.session.mysql.server_facts import ServerFacts, from_tables
 from outlive.session.mysql.steps import Step
-from outlive.upstream.mysql.key import Key
-from outlive.upstream.mysql.login import Login
+from outlive.upstream.mysql.key import GREETING_ONLY, Key, as_key
+from outlive.upstream.mysql.login import CR_SSL, Login
+from outlive.wire import ProtocolError
 from outlive.wire.mysql import constants as wire
 from outlive.wire.mysql.ok import ERR
 
@@ -64,13 +65,16 @@ class Users:
     them, and nowhere else.
     """
 
-    __slots__ = ("last_read", "passed_through", "secrets", "trials")
+    __slots__ = ("_running", "last_read", "passed_through", "read_at", "secrets", "trials")
 
     def __init__(self) -> None:
         self.secrets: dict[str, Secret] = {}
         self.passed_through: dict[str, bytes] = {}
         self.last_read: dict[str, bytes] = {}
         """What commands gave last, by user."""
+        self.read_at: dict[str, float] = {}
+        """When a command last gave something or failed, by user, on the loop's clock."""
+        self._running: dict[str, asyncio.Future[bytes]] = {}
         self.trials: dict[int, bytes] = {}
         """Passwords being tried, by `Key.attempt`."""
 
@@ -79,16 +83,35 @@ class Users:
 
     async def password(self, key: Key) -> bytes:
         """Raises SecretError."""
-        if key.attempt:
+        if key.attempt:  # GREETING_ONLY too, which has none
             return self.trials.get(key.attempt, b"")
         secret = self.secrets.get(key.user)
         if secret is None:
             return self.passed_through.get(key.user, b"")
         if secret.blocks:
-            password = await asyncio.get_running_loop().run_in_executor(None, secret.read)
-            self.last_read[key.user] = password
-            return password
+            return await self.run(key.user, secret)
         return secret.read()
+
+    async def run(self, user: str, secret: Secret) -> bytes:
+        """What a command gives now; one run serves all who ask meanwhile. Raises SecretError."""
+        running = self._running.get(user)
+        if running is None:
+            running = self._running[user] = asyncio.ensure_future(self._run(user, secret))
+        return await asyncio.shield(running)
+
+    async def _run(self, user: str, secret: Secret) -> bytes:
+        loop = asyncio.get_running_loop()
+        try:
+            password = await loop.run_in_executor(None, secret.read)
+            self.last_read[user] = password
+            return password
+        finally:
+            self.read_at[user] = loop.time()
+            del self._running[user]
+
+    def forget(self, user: str) -> None:
+        """The server refused the password that a client once gave: it is no proof of anything any more."""
+        self.passed_through.pop(user, None)
 
 
 class Dialer:
@@ -115,21 +138,30 @@ class Dialer:
 
     async def dial(self, server: Server, connection: ServerConnection) -> Failure | None:
         """TCP, TLS, login and setup within connect_timeout_s. After a failure the connection may still be open."""
+        key = as_key(connection.key)
         try:
+            # Before the socket is opened: a command may take seconds, and a server does not wait long for a login.
+            password = await self.users.password(key)
             async with asyncio.timeout(self.connect_timeout_s):
                 await asyncio.get_running_loop().create_connection(
                     lambda: connection, self.address.host, self.address.port
                 )
                 self._set_socket(connection)
-                return await self._log_in(server, connection)
+                if key.attempt == GREETING_ONLY:
+                    await self._exchange(connection, key, b"", None)
+                    server.meet(connection)
+                    return None
+                return await self._log_in(server, connection, key, password)
         except TimeoutError:
             return Failure("timeout", f"no login within {self.connect_timeout_s:g} s")
         except socket.gaierror as error:
             return Failure("name", f"the name {self.address.host} is not resolved: {error.strerror}")
         except SecretError as error:
             return Failure("secret", str(error))
+        except ProtocolError as error:
+            return Failure("protocol", str(error))
         except OSError as error:
-            return Failure("refused", error.strerror or str(error))
+            return _broken(error)
 
     def _set_socket(self, connection: ServerConnection) -> None:
         assert connection.transport is not None
@@ -137,35 +169,39 @@ class Dialer:
         set_no_delay(sock)
         relax_probe(sock, keepalive_s=SERVER_KEEPALIVE_S)
 
-    async def _log_in(self, server: Server, connection: ServerConnection) -> Failure | None:
-        key = connection.key
-        assert isinstance(key, Key)
-        password = await self.users.password(key)
+    async def _log_in(self, server: Server, connection: ServerConnection, key: Key, password: bytes) -> Failure | None:
         error = await self._exchange(connection, key, password, None)
-        if error is not None and error.code == wire.ER_ACCESS_DENIED_ERROR:
-            # The secret may have been rotated between reading it and using it; the next dial reads it again.
-            renewed = await self.users.password(key)
-            if renewed != password:
-                return Failure("login", "access denied while the password was rotated")
         if error is not None:
-            return _failure(error)
+            server.meet(connection)
+            return await self._refused(key, password, error)
         return await self._set_up(server, connection, key)
+
+    async def _refused(self, key: Key, password: bytes, error: ERR) -> Failure:
+        if error.code == wire.ER_ACCESS_DENIED_ERROR and not key.attempt:
+            # The secret may have been rotated between reading it and using it; the next dial reads it again.
+            if await self.users.password(key) != password:
+                return Failure("rotated", "access denied while the password was rotated")
+            self.users.forget(key.user)
+        return _failure(error)
 
     async def change_user(self, server: Server, connection: ServerConnection, key: Key) -> Failure | None:
         """COM_CHANGE_USER and setup, within connect_timeout_s."""
         try:
+            password = await self.users.password(key)
             async with asyncio.timeout(self.connect_timeout_s):
-                error = await self._exchange(connection, key, await self.users.password(key), connection.capabilities)
+                error = await self._exchange(connection, key, password, connection.capabilities)
                 if error is not None:
-                    return _failure(error)
+                    return await self._refused(key, password, error)
                 connection.session.role = None
                 return await self._set_up(server, connection, key)
         except TimeoutError:
             return Failure("timeout", f"no change of user within {self.connect_timeout_s:g} s")
         except SecretError as error:
             return Failure("secret", str(error))
+        except ProtocolError as error:
+            return Failure("protocol", str(error))
         except OSError as error:
-            return Failure("refused", error.strerror or str(error))
+            return _broken(error)
 
     async def _exchange(
         self, connection: ServerConnection, key: Key, password: bytes, capabilities: int | None
@@ -202,7 +238,7 @@ class Dialer:
             if error is not None:
                 return _failure(error)
             assert connection.greeting is not None
-            variables, collations = connection.learned
+            variables, collations = connection.learned[-2:]
             facts = from_tables(connection.greeting.server_version, variables, collations)
             error = await self._calibrate(connection, facts)
             if error is not None:
@@ -225,7 +261,7 @@ class Dialer:
         connection.learned.clear()
         error = await self._run(connection, [steps.ask_step(facts.snapshot_sql(), steps.FACTS)])
         if error is None:
-            facts.calibrate(connection.learned.pop()[0])
+            facts.calibrate(_only_row(connection.learned.pop()))
         return error
 
     def learn(self, connection: ServerConnection, reply: SmallReply) -> None:
@@ -245,10 +281,23 @@ class Dialer:
         return self.tls.context(), self.address.host
 
 
+def _only_row(rows: list[tuple[bytes | None, ...]]) -> tuple[bytes | None, ...]:
+    if len(rows) != 1:
+        raise ProtocolError("an answer that is not one row")
+    return rows[0]
+
+
+def _broken(error: OSError) -> Failure:
+    text = error.strerror or str(error)
+    return Failure("tls" if text.startswith("TLS: ") else "refused", text)
+
+
 def _failure(error: ERR) -> Failure:
     text = f"{error.code} {error.message.decode('utf-8', 'replace')[:200]}"
     if error.code in _FULL:
         return Failure("too_many_connections", text, server_full=True)
     if error.code in _DENIED:
         return Failure("login", text, refusal=error)
+    if error.code == CR_SSL:
+        return Failure("tls", text)
     return Failure("login", text)

@@ -41,6 +41,10 @@ NEEDED: Final = (
 """Without these a server (MySQL before 5.7, MariaDB before 10.2) cannot be served by Outlive."""
 
 
+GREETING_ONLY: Final = -1
+"""`Key.attempt` of a connection that is opened for the server's greeting, and logs nobody in."""
+
+
 class Key(NamedTuple):
     """Who a server connection is logged in as. `role`: the text of a SET ROLE, which no reset takes back.
 

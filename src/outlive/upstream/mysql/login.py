@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from outlive import __version__
 from outlive.auth.mysql.server_login import ServerLogin
 from outlive.auth.mysql.verdict import Accepted, Refused, Step
-from outlive.upstream.mysql.key import ALWAYS, NEEDED, Key
+from outlive.upstream.mysql.key import ALWAYS, GREETING_ONLY, NEEDED, Key
 from outlive.wire import ProtocolError
 from outlive.wire.mysql import constants as wire
 from outlive.wire.mysql.handshake import ChangeUser, Greeting, HandshakeResponse, ssl_request
@@ -23,7 +23,7 @@ UTF8MB4: Final = 45
 """utf8mb4_general_ci: every server knows it. Clients' own charsets are replayed."""
 MAX_PACKET_BYTES: Final = 1 << 30
 _CR_VERSION: Final = 2007
-_CR_SSL: Final = 2026
+CR_SSL: Final = 2026
 
 
 def attributes(node: int) -> dict[bytes, bytes]:
@@ -88,10 +88,12 @@ class Login:
                 )
             )
             return
-        if not self._tls:
+        if self._key.attempt == GREETING_ONLY:
+            self._done(None)
+        elif not self._tls:
             self.respond()
         elif not greeting.capabilities & wire.CLIENT_SSL:
-            self._done(ERR(_CR_SSL, b"HY000", b"TLS is asked for but the server has none"))
+            self._done(ERR(CR_SSL, b"HY000", b"TLS is asked for but the server has none"))
         else:
             connection.send_packet(ssl_request(self._capabilities() | wire.CLIENT_SSL, MAX_PACKET_BYTES, UTF8MB4))
             connection.start_tls()

@@ -120,6 +120,13 @@ class Server:
     def __repr__(self) -> str:
         return f"Server({self.address}, {self.pool!r})"
 
+    def meet(self, connection: ServerConnection) -> None:
+        """The server's greeting came: clients can be greeted, whether or not a login succeeded."""
+        if self.greeting is None and connection.greeting is not None:
+            self.greeting = connection.greeting
+            if self.on_facts is not None:
+                self.on_facts()
+
     def baseline(self) -> Mapping[bytes, bytes]:
         """The variables that all settings of this server are relative to."""
         return {} if self.facts is None else self.facts.baseline
