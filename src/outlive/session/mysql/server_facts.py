@@ -8,8 +8,10 @@ from typing import Final
 from outlive.session.mysql.set_effects import Effect, Name
 from outlive.session.mysql.settings import EMPTY, Settings, updated
 from outlive.session.mysql.variables import SYNONYMS, TRACKED, VIRTUAL
+from outlive.wire import ProtocolError
 
 _BOOLEAN: Final = {b"1": b"ON", b"0": b"OFF"}
+_DIGITS_MAX: Final = 20
 
 
 class Collation:
@@ -57,8 +59,8 @@ class ServerFacts:
         self.virtual: dict[bytes, bytes] = {name: variables[name] for name in VIRTUAL if name in variables}
         """The values of virtual variables that a client's own login would find."""
         self.init_connect = bool(variables.get(b"init_connect"))
-        self.wait_timeout_s = int(variables.get(b"wait_timeout", b"28800"))
-        self.interactive_timeout_s = int(variables.get(b"interactive_timeout", b"28800"))
+        self.wait_timeout_s = _number(variables.get(b"wait_timeout", b"28800"))
+        self.interactive_timeout_s = _number(variables.get(b"interactive_timeout", b"28800"))
 
     def snapshot_sql(self) -> bytes:
         """Reads every tracked variable of a session, in the order of `tracked`."""
@@ -70,6 +72,8 @@ class ServerFacts:
         Booleans read as 1 and 0 but are shown and tracked as ON and OFF. A variable that reads otherwise than it is
         shown is not tracked: its change then pins.
         """
+        if len(row) != len(self.tracked):
+            raise ProtocolError("an answer of another width than was asked for")
         read = dict(zip(self.tracked, (value or b"" for value in row), strict=True))
         shown = self.baseline
         self._booleans = frozenset(name for name, value in read.items() if _BOOLEAN.get(value) == shown[name])
@@ -78,6 +82,8 @@ class ServerFacts:
 
     def read_snapshot(self, row: Sequence[bytes | None]) -> Settings:
         """The settings that `snapshot_sql` found, relative to the baseline. NULL is the empty text."""
+        if len(row) != len(self.tracked):
+            raise ProtocolError("an answer of another width than was asked for")
         booleans = self._booleans
         values = (
             (name, _BOOLEAN.get(value or b"", b"") if name in booleans else value or b"")
@@ -108,9 +114,26 @@ def tracked_names(variables: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
 def from_tables(
     version: bytes, variables: Iterable[tuple[bytes | None, ...]], collations: Iterable[tuple[bytes | None, ...]]
 ) -> ServerFacts:
-    """From the rows of SHOW SESSION VARIABLES and of information_schema.COLLATIONS (id, name, charset)."""
-    named = {name.lower(): value or b"" for name, value in variables if name}
-    known = {
-        int(number): Collation(name, charset) for number, name, charset in collations if number and name and charset
-    }
+    """From the rows of SHOW SESSION VARIABLES and of information_schema.COLLATIONS (id, name, charset).
+
+    Raises ProtocolError where they are no such rows.
+    """
+    named = {row[0].lower(): row[1] or b"" for row in _wide(variables, 2) if row[0]}
+    known: dict[int, Collation] = {}
+    for number, name, charset in _wide(collations, 3):
+        if number and name and charset:
+            known[_number(number)] = Collation(name, charset)
     return ServerFacts(version, named, known)
+
+
+def _wide(rows: Iterable[tuple[bytes | None, ...]], columns: int) -> Iterable[tuple[bytes | None, ...]]:
+    for row in rows:
+        if len(row) != columns:
+            raise ProtocolError("an answer of another width than was asked for")
+        yield row
+
+
+def _number(value: bytes) -> int:
+    if not value.isdigit() or len(value) > _DIGITS_MAX:
+        raise ProtocolError("an answer that is not a number")
+    return int(value)

@@ -14,6 +14,10 @@ from outlive.wire.mysql.results import read_text_row
 
 ROWS_LIMIT: Final = 20_000
 """More than any question of Outlive's own is answered with."""
+BYTES_LIMIT: Final = 16 * 1024 * 1024
+"""All rows together. SHOW WARNINGS is the longest: max_error_count is 64, or what a client set it to."""
+
+_DIGITS_MAX: Final = 20  # of an unsigned BIGINT
 
 _FIRST: Final = 0
 _DEFINITIONS: Final = 1
@@ -21,14 +25,16 @@ _ROWS: Final = 2
 
 
 class SmallReply:
-    """`add` its payloads until it says that the reply is complete; then `err`, or `ok` with `rows`, or `statement_id`."""
+    """`add` its payloads until it says that the reply is complete; then `err`, or `ok` with `rows`, or
+    `statement_id`.
+    """
 
-    __slots__ = ("_columns", "_kind", "_left", "_state", "err", "ok", "parameters", "rows", "statement_id")
+    __slots__ = ("_bytes", "_columns", "_kind", "_left", "_state", "err", "ok", "parameters", "rows", "statement_id")
 
     def __init__(self, kind: int = REPLY_OK) -> None:
         self._kind = kind
         self._state = _FIRST
-        self._columns = self._left = 0
+        self._bytes = self._columns = self._left = 0
         self.ok: OK | None = None
         self.err: ERR | None = None
         self.rows: list[tuple[bytes | None, ...]] = []
@@ -50,13 +56,33 @@ class SmallReply:
             return self._first(payload)
         if is_eof(payload):
             return self._end(payload)
-        if len(self.rows) >= ROWS_LIMIT:
+        self._bytes += len(payload)
+        if len(self.rows) >= ROWS_LIMIT or self._bytes > BYTES_LIMIT:
             raise ProtocolError("more rows than the question can have")
         self.rows.append(read_text_row(payload, self._columns))
         return False
 
+    def row(self, columns: int) -> tuple[bytes | None, ...]:
+        """The only row of a question that has one, with `columns` values. Raises ProtocolError where it is otherwise."""
+        if len(self.rows) != 1 or len(self.rows[0]) != columns:
+            raise ProtocolError(f"an answer that is not one row of {columns}")
+        return self.rows[0]
+
+    def value(self) -> bytes:
+        """The only value of a question that has one; b"" for NULL. Raises ProtocolError."""
+        return self.row(1)[0] or b""
+
+    def number(self) -> int:
+        """The only value, which is a number. Raises ProtocolError."""
+        value = self.value() or b"0"
+        if not value.isdigit() or len(value) > _DIGITS_MAX:
+            raise ProtocolError("an answer that is not a number")
+        return int(value)
+
     def _first(self, payload: bytes) -> bool:
-        if is_ok(payload) and self._kind == REPLY_PREPARE:
+        if self._kind == REPLY_PREPARE:
+            if not is_ok(payload):
+                raise ProtocolError("the reply to COM_STMT_PREPARE is malformed")
             return self._prepared(payload)
         if is_ok(payload) or is_eof(payload):
             return self._end(payload)
