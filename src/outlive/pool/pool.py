@@ -296,10 +296,17 @@ class Pool(Books[S, W], Generic[S, W]):
             self.stirred = True
 
     def drain(self) -> None:
-        """For good: no new waiters, those in the queue are served still, and what is idle or released is closed."""
+        """Until `reopen`, if ever: no new waiters, those in the queue are served still, and what is idle or released is closed."""
         if not self.draining:
             self.draining = True
             self.obstacles += 1
+            self.stirred = True
+
+    def reopen(self) -> None:
+        """The server is wanted again, after a reload that had left it out."""
+        if self.draining:
+            self.draining = False
+            self.obstacles -= 1
             self.stirred = True
 
     @property

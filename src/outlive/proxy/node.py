@@ -67,12 +67,13 @@ class Node:
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Listeners first, then the servers: the database may be away. Raises OSError and CertificateError."""
+        """Does not wait for the database, which may be away. Raises OSError and CertificateError."""
         config = self.config
         self.services.listener_certificates = _listener_certificates(config)
-        await self._open_operations()
-        self._listeners.append(await self._listen(config.listen.mysql))
         self._apply(config)
+        listener = await self._listen(config.listen.mysql)
+        self._listeners.append(listener)
+        await self._open_operations()  # last: `/readyz` is 200 when clients can connect
         for number, call in (
             (signal.SIGTERM, self.stopped.set),
             (signal.SIGINT, self.stopped.set),
@@ -80,7 +81,9 @@ class Node:
         ):
             self._loop.add_signal_handler(number, call)
         self._sweep()
-        log.info("serving", extra=fields(mysql=config.listen.mysql, http=config.listen.http, node=config.node))
+        mysql = Address(config.listen.mysql.host, listener.sockets[0].getsockname()[1])
+        http = Address(config.listen.http.host, self._operations[0].port)
+        log.info("serving", extra=fields(mysql=mysql, http=http, node=config.node))
 
     async def _open_operations(self) -> None:
         listen = self.config.listen
@@ -99,18 +102,24 @@ class Node:
     def _apply(self, config: Config) -> None:
         self._assembly.apply(config, self._loop.time())
         for server in self._assembly.servers.values():
-            server.on_facts = self.services.server_known
+            server.on_facts = self._server_known
         for route in self._assembly.routes.by_name.values():
             route.on_moved = self.services.route_moved
 
+    def _server_known(self) -> None:
+        self._assembly.keep_idle()
+        self.services.server_known()
+
     def _sweep(self) -> None:
-        sweep(self.services, list(self._assembly.servers.values()))
+        sweep(self.services, self._assembly.all_servers())
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 
     # -- reload ------------------------------------------------------------------------------------
 
     def reload(self) -> None:
         """SIGHUP: the same sources, read afresh. What is wrong is refused with its line, and the old one stays."""
+        if self.draining:
+            return
         try:
             config = reload(self.config)
             certificates = _listener_certificates(config)
@@ -169,7 +178,7 @@ class Node:
 
     async def _close_servers(self) -> None:
         deadline = self._loop.time() + CLOSE_S
-        servers = list(self._assembly.servers.values())
+        servers = self._assembly.all_servers()
         for server in servers:
             server.pool.drain()
             server.stir()

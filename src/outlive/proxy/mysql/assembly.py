@@ -40,13 +40,16 @@ class Assembly:
         self._metrics = metrics
         self._node = node
         self._kept: set[tuple[Server, Key]] = set()
+        self._databases: tuple[Database, ...] = ()
+        self._leaving: list[Server] = []
         self.servers: dict[Address, Server] = {}
         self.routes = Routes()
 
     def apply(self, config: Config, now: float) -> None:
         """Makes servers and routes what the configuration says. Raises CertificateError before anything is changed.
 
-        Servers that are no longer named are drained; their clients keep what they hold.
+        Servers that are no longer named are drained; their clients keep what they hold. One that is named again meanwhile
+        is taken back: a second pool would have a second budget.
         """
         certificates = {
             address: server_certificates(
@@ -55,27 +58,54 @@ class Assembly:
             for address, database in config.servers().items()
         }
         for address, database in config.servers().items():
-            server = self.servers.get(address)
+            server = self.servers.get(address) or self._take_back(address)
             if server is None:
-                server = self.servers[address] = self._server(address, database)
+                server = self._server(address, database)
             else:
-                server.pool.set_limits(limits_of(database), now)
-                server.dead_man_s = database.dead_man_s
-                server.prepared_statements = database.prepared_statements
+                self._change(server, database, now)
+            self.servers[address] = server
             server.dialer.tls = certificates[address]
             server.dialer.connect_timeout_s = database.connect_timeout_s
         for address in self.servers.keys() - config.servers().keys():
             server = self.servers.pop(address)
+            self._leaving.append(server)
+            server.routes.clear()
             server.pool.drain()
             server.stir()
+        self._databases = tuple(config.databases.values())
         self._apply_routes(config)
         self._apply_users(config)
+        self.keep_idle()
         for server in self.servers.values():
             server.stir()
 
+    def all_servers(self) -> list[Server]:
+        """Those of the configuration, and those that left it and still have connections."""
+        for server in [found for found in self._leaving if found.pool.drained]:
+            self._leaving.remove(server)
+            self._metrics.servers.pop(str(server.address), None)
+        return [*self.servers.values(), *self._leaving]
+
+    def _take_back(self, address: Address) -> Server | None:
+        for server in self._leaving:
+            if server.address == address:
+                self._leaving.remove(server)
+                server.pool.reopen()
+                return server
+        return None
+
+    def _change(self, server: Server, database: Database, now: float) -> None:
+        server.pool.set_limits(limits_of(database), now)
+        server.prepared_statements = database.prepared_statements
+        if _login_options(database) != server.login_options:
+            # Connections from before have the old bound, or came without the TLS that is asked for now.
+            server.pool.retire_all("reload")
+        server.dead_man_s = database.dead_man_s
+        server.login_options = _login_options(database)
+
     def _server(self, address: Address, database: Database) -> Server:
         dialer = Dialer(address, Users(), self._node, connect_timeout_s=database.connect_timeout_s, tls=None)
-        return Server(
+        server = Server(
             address,
             limits_of(database),
             dialer,
@@ -83,6 +113,8 @@ class Assembly:
             dead_man_s=database.dead_man_s,
             prepared_statements=database.prepared_statements,
         )
+        server.login_options = _login_options(database)
+        return server
 
     def _apply_routes(self, config: Config) -> None:
         routes: dict[str, Route] = {}
@@ -100,8 +132,10 @@ class Assembly:
     ) -> None:
         servers = [self.servers[address] for address in addresses]
         route = self.routes.by_name.get(name)
-        if route is None or route.servers != servers:
+        if route is None:
             route = Route(name, database, servers, writes=writes)
+        elif route.servers != servers:
+            route.lead_to(servers)
         route.configure(database)
         routes[name] = route
         for server in servers:
@@ -111,18 +145,30 @@ class Assembly:
     def _apply_users(self, config: Config) -> None:
         for server in self.servers.values():
             server.dialer.users.secrets.clear()
-        kept: set[tuple[Server, Key]] = set()
         for database in config.databases.values():
             for address in (*database.hosts, *database.replicas):
                 server = self.servers[address]
                 if database.user:
                     server.dialer.users.secrets[database.user] = database.password
                 server.dialer.users.secrets.update(database.users)
-            first = self.servers[database.hosts[0]]
-            if database.user:
-                key = key_of(database.user, _USUAL_CAPABILITIES)
-                first.pool.keep(key, max(database.min_idle, 1 if first.facts is None else 0))
-                kept.add((first, key))
-        for server, key in self._kept - kept:
+
+    def keep_idle(self) -> None:
+        """`min_idle`, and one connection to each server that has not been met yet: clients wait for its greeting."""
+        wanted: dict[tuple[Server, Key], int] = {}
+        for database in self._databases:
+            if not database.user:
+                continue
+            key = key_of(database.user, _USUAL_CAPABILITIES)
+            for number, address in enumerate(database.hosts):
+                server = self.servers[address]
+                least = max(0 if number else database.min_idle, 1 if server.facts is None else 0)
+                wanted[server, key] = max(least, wanted.get((server, key), 0))
+        for server, key in self._kept - wanted.keys():
             server.pool.keep(key, 0)
-        self._kept = kept
+        for (server, key), least in wanted.items():
+            server.pool.keep(key, least)
+        self._kept = set(wanted)
+
+
+def _login_options(database: Database) -> tuple[object, ...]:
+    return (database.tls, database.tls_ca, database.tls_cert, database.tls_key, database.dead_man_s)

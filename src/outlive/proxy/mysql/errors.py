@@ -49,6 +49,8 @@ def waited(server: Server, seconds: float) -> ERR:
 def queue_full(server: Server) -> ERR:
     """No place in the queue."""
     limits = server.pool.limits
+    if server.pool.draining:
+        return ERR(wire.ER_SERVER_SHUTDOWN, b"08S01", f"Outlive does not serve {server.address} any more".encode())
     text = f"Too many connections: {limits.max_waiters} clients wait for {server.address} already, and this one waited 0.0 s"
     return ERR(wire.ER_CON_COUNT_ERROR, b"08004", text.encode())
 

@@ -15,16 +15,19 @@ from outlive.session.mysql.analysis import PLAIN_READ
 from outlive.session.mysql.holds import LONG_DATA
 from outlive.session.mysql.outcome import close_cursor
 from outlive.session.mysql.prepared import ClientStatement, intern_statement
-from outlive.session.mysql.server_state import ServerState
+from outlive.session.mysql.server_state import ServerState, ServerStatement
 from outlive.wire import ProtocolError
 from outlive.wire.mysql.constants import (
     CLIENT_QUERY_ATTRIBUTES,
     COM_STMT_EXECUTE,
+    COM_STMT_SEND_LONG_DATA,
+    ER_MAX_PREPARED_STMT_COUNT_REACHED,
     ER_STMT_HAS_NO_OPEN_CURSOR,
     ER_UNKNOWN_STMT_HANDLER,
 )
 from outlive.wire.mysql.packets import packet as frame
 from outlive.wire.mysql.reply import REPLY_FETCH, REPLY_OK, REPLY_PREPARE, REPLY_QUERY
+from outlive.wire.mysql.statements import parse_execute, rebind
 
 if TYPE_CHECKING:
     from outlive.session.mysql.client_session import ClientSession
@@ -35,22 +38,35 @@ NO_REPLY: Final = -1
 """The `reply_kind` of a command that is not answered."""
 _ID: Final = slice(5, 9)
 _COMMAND: Final = 4
-_FLAGS: Final = 9
 _NULL_BITMAP: Final = 14
-_PARAMETER_COUNT_AVAILABLE: Final = 0x08
+STATEMENTS_MAX: Final = 16382
+"""Statements of one client: the servers' default for all of them together (max_prepared_stmt_count)."""
+STATEMENTS_MAX_BYTES: Final = 16 * 1024 * 1024
+"""Their texts together, which are kept as long as the client keeps the statements."""
 
 
 def prepare(session: ClientSession, packet: bytes) -> int:
     """COM_STMT_PREPARE."""
     text = packet[5:]
     analysis = session.analyse(text)
-    if analysis.substitutions:
-        text = queries.substituted(session, text, analysis, prepared=True)
-        session.packet = frame(0, packet[4:5] + text)
+    session.last_prepared = None  # MariaDB: after a PREPARE that failed there is none, and an EXECUTE behind it must fail
+    if len(session.statements) >= STATEMENTS_MAX or session.statements_bytes + len(text) > STATEMENTS_MAX_BYTES:
+        session.answer = local_answers.error(
+            ER_MAX_PREPARED_STMT_COUNT_REACHED,
+            b"42000",
+            f"Can't create more prepared statements: a client has at most {STATEMENTS_MAX}, of {STATEMENTS_MAX_BYTES} bytes"
+            f" together, in Outlive (current value: {len(session.statements)})",
+        )
+        return ANSWER
+    prepared = queries.prepared_text(session, text, analysis)
+    if prepared is None:
+        return ANSWER
+    if prepared is not text:
+        session.packet = frame(0, packet[4:5] + prepared)
     number = session.next_statement_id
     session.next_statement_id = number + 1 & 0x7FFFFFFF or 1
-    statement = intern_statement(text, analysis, session.settings)
-    session.statement = ClientStatement(statement, number.to_bytes(4, "little"))
+    statement = intern_statement(prepared, session.settings)
+    session.statement = ClientStatement(statement, number.to_bytes(4, "little"), analysis)
     session.analysis = PLAIN_READ  # preparing does nothing of what the statement will do
     session.reply_kind = REPLY_PREPARE
     return FORWARD
@@ -60,10 +76,13 @@ def _handle(session: ClientSession, packet: bytes) -> ClientStatement | None:
     if len(packet) < 9:
         raise ProtocolError("a prepared statement's command without its id")
     name = packet[_ID]
-    return session.last_prepared if name == LAST_PREPARED else session.statements.get(name)
+    if name == LAST_PREPARED and session.facts.mariadb:
+        return session.last_prepared
+    return session.statements.get(name)
 
 
-def _unknown(session: ClientSession, packet: bytes, function: str) -> int:
+def _unknown(session: ClientSession, packet: bytes, mariadb_function: str) -> int:
+    function = session.function("mysql_stmt_precheck", mariadb_function)
     number = int.from_bytes(packet[_ID], "little")
     session.answer = local_answers.error(
         ER_UNKNOWN_STMT_HANDLER, b"HY000", f"Unknown prepared statement handler ({number}) given to {function}"
@@ -75,9 +94,9 @@ def execute(session: ClientSession, packet: bytes) -> int:
     """COM_STMT_EXECUTE."""
     handle = _handle(session, packet)
     if handle is None:
-        return _unknown(session, packet, session.function("mysqld_stmt_execute", "mysql_stmt_execute"))
+        return _unknown(session, packet, "mysqld_stmt_execute")
     session.statement = handle
-    session.analysis = handle.statement.analysis
+    session.analysis = handle.analysis
     session.reply_kind = REPLY_QUERY
     return FORWARD
 
@@ -86,11 +105,13 @@ def fetch(session: ClientSession, packet: bytes) -> int:
     """COM_STMT_FETCH: more rows of an open cursor, which holds the connection."""
     handle = _handle(session, packet)
     if handle is None:
-        return _unknown(session, packet, session.function("mysqld_stmt_fetch", "mysql_stmt_fetch"))
+        return _unknown(session, packet, "mysqld_stmt_fetch")
     if not handle.cursor_open:
         number = int.from_bytes(packet[_ID], "little")
         session.answer = local_answers.error(
-            ER_STMT_HAS_NO_OPEN_CURSOR, b"HY000", f"The statement ({number}) has no open cursor."
+            ER_STMT_HAS_NO_OPEN_CURSOR,
+            b"HY000",
+            f"The statement ({number}) has no open cursor{session.function('.', '')}",
         )
         return ANSWER
     session.statement, session.analysis, session.reply_kind = handle, PLAIN_READ, REPLY_FETCH
@@ -103,7 +124,7 @@ def reset(session: ClientSession, packet: bytes) -> int:
     """
     handle = _handle(session, packet)
     if handle is None:
-        return _unknown(session, packet, session.function("mysqld_stmt_reset", "mysql_stmt_reset"))
+        return _unknown(session, packet, "mysqld_stmt_reset")
     if handle.cursor_open or handle.long_data:
         session.statement, session.analysis, session.reply_kind = handle, PLAIN_READ, REPLY_OK
         return FORWARD
@@ -116,7 +137,8 @@ def close(session: ClientSession, packet: bytes) -> int:
     handle = _handle(session, packet)
     if handle is None:
         return SILENT
-    session.statements.pop(handle.id_bytes, None)
+    if session.statements.pop(handle.id_bytes, None) is not None:
+        session.statements_bytes -= len(handle.statement.sql)
     if session.last_prepared is handle:
         session.last_prepared = None
     if not (handle.cursor_open or handle.long_data):
@@ -138,33 +160,75 @@ def send_long_data(session: ClientSession, packet: bytes) -> int:
 
 
 def bind(session: ClientSession, packet: bytes, state: ServerState) -> bytes:
-    """The command with the server's id for the client's, and with the parameter types this server connection lacks."""
+    """The command with the server's id for the client's, and with the parameter types this server connection lacks.
+
+    `packet` may be the beginning of a longer one: then its header stays, although types were put in. Raises ProtocolError.
+    """
     handle = session.statement
     assert handle is not None
-    prepared = state.prepared[handle.statement]
-    state.prepared.move_to_end(handle.statement)
-    if packet[_COMMAND] == COM_STMT_EXECUTE:
+    prepared = state.found(handle)
+    assert prepared is not None
+    if handle.statement in state.prepared:
+        state.prepared.move_to_end(handle.statement)
+    code = packet[_COMMAND]
+    if code == COM_STMT_SEND_LONG_DATA:
+        state.keep_for(handle)
+    elif code == COM_STMT_EXECUTE:
+        if session.capabilities & CLIENT_QUERY_ATTRIBUTES:
+            return _bind_attributes(handle, prepared, packet)
         count = handle.statement.parameters
-        if session.capabilities & CLIENT_QUERY_ATTRIBUTES and packet[_FLAGS] & _PARAMETER_COUNT_AVAILABLE:
-            return packet[:5] + prepared.id_bytes + packet[9:]  # such a client always sends the types (and names)
         if count:
             bound = _NULL_BITMAP + (count + 7) // 8
             if len(packet) <= bound:
                 raise ProtocolError("an execution without its parameters")
             if packet[bound]:
-                handle.types = prepared.types = packet[bound + 1 : bound + 1 + 2 * count]
-            elif handle.types is not None and prepared.types != handle.types:
-                prepared.types = handle.types
+                _remember(handle, prepared, packet[bound + 1 : bound + 1 + 2 * count], count)
+            elif _lacks_types(handle, prepared, count):
+                assert handle.types is not None
                 body = packet[4:5] + prepared.id_bytes + packet[9:bound] + b"\x01" + handle.types + packet[bound + 1 :]
-                return frame(0, body)
+                return _framed(packet, body)
     return packet[:5] + prepared.id_bytes + packet[9:]
 
 
+def _bind_attributes(handle: ClientStatement, prepared: ServerStatement, packet: bytes) -> bytes:
+    """As `bind`, where query attributes may follow the parameters, and the types have names."""
+    payload = packet[4:]
+    execution = parse_execute(payload, handle.statement.parameters, True)
+    body = payload[:1] + prepared.id_bytes + payload[5:]
+    if execution.types_bound:
+        _remember(handle, prepared, execution.types, execution.parameters)
+    elif execution.bound_position and _lacks_types(handle, prepared, execution.parameters):
+        assert handle.types is not None
+        return _framed(packet, rebind(body, execution, handle.types))
+    return packet[:4] + body
+
+
+def _remember(handle: ClientStatement, prepared: ServerStatement, types: bytes, count: int) -> None:
+    handle.types = prepared.types = types
+    handle.types_count = count
+
+
+def _lacks_types(handle: ClientStatement, prepared: ServerStatement, count: int) -> bool:
+    """Whether the server connection was told other types than the client bound last. Raises ProtocolError."""
+    if handle.types is None and prepared.types is None:
+        return False  # the server will say what it thinks of that
+    if handle.types is None or handle.types_count != count:
+        raise ProtocolError("an execution without types that were never bound")
+    if prepared.types == handle.types:
+        return False
+    prepared.types = handle.types
+    return True
+
+
+def _framed(packet: bytes, body: bytes) -> bytes:
+    whole = len(packet) - 4 == packet[0] | packet[1] << 8 | packet[2] << 16
+    return frame(0, body) if whole else packet[:4] + body
+
+
 def forget(session: ClientSession, handle: ClientStatement, state: ServerState) -> None:
-    """COM_STMT_CLOSE of a statement with a cursor or long data went to the server: it is not prepared there any
-    more.
-    """
-    state.prepared.pop(handle.statement, None)
+    """COM_STMT_CLOSE of a statement with a cursor or long data went to the server: it is not prepared there any more."""
+    if state.private.pop(handle, None) is None:
+        state.prepared.pop(handle.statement, None)
     close_cursor(session, handle)
     if handle.long_data:
         handle.long_data = False

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from weakref import WeakValueDictionary
 
 from outlive.session.mysql.analysis import Analysis
-from outlive.session.mysql.settings import PARSING_NAMES, SCHEMA, Settings
+from outlive.session.mysql.settings import PARSING_NAMES, SCHEMA, Settings, difference, updated
+
+Context = frozenset[tuple[bytes, bytes]]
+"""The settings that decide what a text means: schema, charsets and sql_mode, as far as they differ from the baseline."""
 
 
 class Statement:
     """A statement by what decides its meaning: text, schema, charset and sql_mode. Compared by identity."""
 
-    __slots__ = ("__weakref__", "analysis", "columns", "parameters", "sql")
+    __slots__ = ("__weakref__", "context", "parameters", "sql")
 
-    def __init__(self, sql: bytes, analysis: Analysis) -> None:
+    def __init__(self, sql: bytes, context: Context) -> None:
         self.sql = sql
-        self.analysis = analysis
+        self.context = context
         self.parameters = 0
-        self.columns = 0
+
+    def settings_to_prepare(self, settings: Settings, baseline: Mapping[bytes, bytes]) -> Settings:
+        """The settings of a session, but with those under which this statement was prepared: the server, too, keeps to them.
+
+        One that was prepared without a schema names its tables in full, so that any schema will do.
+        """
+        if context_of(settings) == self.context:
+            return settings
+        own = dict(self.context)
+        changes = [(name, own.get(name, baseline.get(name))) for name in _CONTEXT]
+        there = updated(settings, [(name, value) for name, value in changes if value is not None], baseline)
+        if (
+            difference(settings, there, baseline).unreachable or difference(there, settings, baseline).unreachable
+        ) and SCHEMA in settings.values:
+            there = updated(there, ((SCHEMA, settings.values[SCHEMA]),), baseline)
+        return there
 
 
 class ClientStatement:
@@ -26,25 +45,33 @@ class ClientStatement:
     A client may leave the types out of later executions (`new_params_bound = 0`); they are then the ones it sent last.
     """
 
-    __slots__ = ("cursor_open", "id_bytes", "long_data", "statement", "types")
+    __slots__ = ("analysis", "cursor_open", "id_bytes", "long_data", "statement", "types", "types_count")
 
-    def __init__(self, statement: Statement, id_bytes: bytes) -> None:
+    def __init__(self, statement: Statement, id_bytes: bytes, analysis: Analysis) -> None:
         self.statement = statement
+        self.analysis = analysis
         self.id_bytes = id_bytes
         self.types: bytes | None = None
+        self.types_count = 0
+        """How many parameters `types` are of: query attributes count too."""
         self.cursor_open = False
         self.long_data = False
 
 
-_statements: WeakValueDictionary[tuple[bytes, frozenset[tuple[bytes, bytes]]], Statement] = WeakValueDictionary()
+_statements: WeakValueDictionary[tuple[bytes, Context], Statement] = WeakValueDictionary()
 _CONTEXT = PARSING_NAMES | {SCHEMA}
 
 
-def intern_statement(sql: bytes, analysis: Analysis, settings: Settings) -> Statement:
-    """The one `Statement` of this text under these settings; it lives as long as a client or a connection holds it."""
+def context_of(settings: Settings) -> Context:
+    """What decides the meaning of a text in a session of these settings."""
     values = settings.values
-    key = (sql, frozenset((name, values[name]) for name in _CONTEXT if name in values))
+    return frozenset((name, values[name]) for name in _CONTEXT if name in values)
+
+
+def intern_statement(sql: bytes, settings: Settings) -> Statement:
+    """The one `Statement` of this text under these settings; it lives as long as a client or a connection holds it."""
+    key = sql, context_of(settings)
     found = _statements.get(key)
     if found is None:
-        found = _statements[key] = Statement(sql, analysis)
+        found = _statements[key] = Statement(sql, key[1])
     return found

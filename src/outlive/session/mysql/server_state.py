@@ -11,7 +11,7 @@ from outlive.wire.mysql.constants import COM_STMT_CLOSE
 
 if TYPE_CHECKING:
     from outlive.session.mysql.client_session import ClientSession
-    from outlive.session.mysql.prepared import Statement
+    from outlive.session.mysql.prepared import ClientStatement, Statement
 
 RESIDUE_DIAGNOSTICS: Final = 1
 """Warnings or an error of the owner's last statement; captured by SHOW WARNINGS before another client's use."""
@@ -22,6 +22,8 @@ leaves LAST_INSERT_ID() as it was."""
 RESIDUE_CHARACTERISTICS: Final = 4
 """A SET TRANSACTION waits for the next transaction; a bare ROLLBACK takes it away (measured on both servers)."""
 
+RESIDUE_OF_OWNER: Final = RESIDUE_DIAGNOSTICS | RESIDUE_INSERT_ID
+"""What is captured for the owner before anything takes it away."""
 _STMT_CLOSE: Final = b"\x05\x00\x00\x00" + bytes((COM_STMT_CLOSE,))
 
 
@@ -48,6 +50,7 @@ class ServerState:
         "owner",
         "prepared",
         "prepared_max",
+        "private",
         "residue",
         "role",
         "settings",
@@ -60,12 +63,15 @@ class ServerState:
         """The text of the last SET ROLE; COM_RESET_CONNECTION keeps the role (both servers, measured)."""
         self.prepared: OrderedDict[Statement, ServerStatement] = OrderedDict()
         """Least recently used first."""
+        self.private: dict[ClientStatement, ServerStatement] = {}
+        """Those with an open cursor or long data: no other handle of the same text may touch them."""
         self.reset(EMPTY)
 
     def reset(self, settings: Settings) -> None:
         """After a login, a change of user or COM_RESET_CONNECTION."""
         self.settings = settings
         self.prepared.clear()
+        self.private.clear()
         self.unwanted: list[bytes] = []
         """Ids of statements to close: COM_STMT_CLOSE has no answer, so it goes with the next write."""
         self.owner: ClientSession | None = None
@@ -88,8 +94,32 @@ class ServerState:
         The server's own bound is over all connections: max_prepared_stmt_count, 16382 by default, error 1461.
         """
         self.prepared[statement] = ServerStatement(id_bytes)
+        self._close_least_used()
+
+    def _close_least_used(self) -> None:
         while len(self.prepared) > self.prepared_max:
             self.unwanted.append(self.prepared.popitem(last=False)[1].id_bytes)
+
+    def found(self, handle: ClientStatement) -> ServerStatement | None:
+        """The handle's statement as it is prepared here; None where it is not."""
+        private = self.private.get(handle) if self.private else None
+        return private or self.prepared.get(handle.statement)
+
+    def keep_for(self, handle: ClientStatement) -> None:
+        """From here on the statement holds what is only this handle's."""
+        if handle not in self.private:
+            self.private[handle] = self.prepared.pop(handle.statement)
+
+    def put_back(self, handle: ClientStatement) -> None:
+        """It holds nothing any more: it is everybody's again."""
+        kept = self.private.pop(handle, None)
+        if kept is None:
+            return
+        if handle.statement in self.prepared:
+            self.unwanted.append(kept.id_bytes)
+        else:
+            self.prepared[handle.statement] = kept
+            self._close_least_used()
 
     def take_closes(self) -> bytes:
         """The COM_STMT_CLOSE packets that are due."""

@@ -57,6 +57,11 @@ class Route:
         self.analyser = analyser_for(database.pin_functions)
         self.closes_after_transaction = database.client_connection == "transaction"
 
+    def lead_to(self, servers: list[Server]) -> None:
+        """After a reload: the clients that came by this route follow it with their next lease."""
+        self.servers = servers
+        self._current = 0
+
     def __repr__(self) -> str:
         return f"Route({self.name}, {self.servers[self._current].address})"
 

@@ -102,6 +102,8 @@ class Server:
         self.prepared_statements = prepared_statements
         self.facts: ServerFacts | None = None
         self.greeting: Greeting | None = None
+        self.login_options: tuple[object, ...] = ()
+        """What a connection cannot change after its login; a reload that does retires them."""
         self.pool: Pool[ServerConnection, Client] = Pool(limits, random.random, self._new_connection, self._convertible)
         self.on_facts: Callable[[], None] | None = None
         self.routes: list[Route] = []
