@@ -29,7 +29,7 @@ from outlive.proxy.mysql.long_text import LONG_BYTES, LongText
 from outlive.proxy.mysql.upload import Upload
 from outlive.session.mysql import actions
 from outlive.session.mysql.analysis import LAST_INSERT_ID, PLAIN_READ, WARNINGS
-from outlive.session.mysql.client_session import ClientSession
+from outlive.session.mysql.client_session import RENEW_BY_CHANGE_OF_USER, ClientSession
 from outlive.session.mysql.executes import NO_REPLY
 from outlive.session.mysql.steps import ASK_STATUS, Step, ping_step, query_step
 from outlive.upstream.mysql.connection import ServerConnection
@@ -226,9 +226,11 @@ class ProxiedClient(Client):
         """COM_RESET_CONNECTION: the held connection is cleaned; the answer need not wait for it."""
         connection, self.connection = self.connection, None
         self.services.unpinned(self)
+        last, self.last = self.last, None
+        if last is not None and last.session.owner is self.session:
+            last.session.forget_owner()  # what it knows is of the session before the reset
         if connection is not None:
             self.server.clean(connection)
-        self.last = None
         self.reader.policy = self.session.policy
         self.channel.send(self.session.answer)
 
@@ -361,15 +363,17 @@ class ProxiedClient(Client):
         """Brings the connection into the session's state, then sends the command; `stale`: asks first whether it lives."""
         session = self.session
         state = connection.session
-        if session.analysis.needs & KEPT and (self._await_capture(connection, packet) or self._knows_now(packet)):
-            return
-        packet = session.packet or packet
+        if session.analysis.needs & KEPT:
+            if self._await_capture(connection, packet) or self._knows_now(packet):
+                return
+            packet = session.packet or packet
         steps = session.steps_before(state)
         if not steps and not stale:
             self._send(connection, packet)
             return
-        if not session.can_reach(state):
-            self._change_connection(connection, packet)
+        renewal = session.renewal(state)
+        if renewal:
+            self._renew(connection, packet, renewal)
             return
         self._outgoing = packet
         self.phase = PREPARING
@@ -404,15 +408,19 @@ class ProxiedClient(Client):
         self._read_on_soon()
         return True
 
-    def _change_connection(self, connection: ServerConnection, packet: bytes) -> None:
-        """The session has no schema and this connection has one: only a change of user takes it away."""
+    def _renew(self, connection: ServerConnection, packet: bytes, renewal: int) -> None:
+        """The session has no schema and this connection has one, which only a change of user takes away; or others' user
+        variables, which only a reset does.
+        """
         self._outgoing = packet
         self.phase = PREPARING
-        self.server.change_to_itself(connection, self._prepared_afresh)
+        self.server.renew(
+            connection, self._prepared_afresh, change_user=renewal == RENEW_BY_CHANGE_OF_USER
+        )
 
     def _prepared_afresh(self, error: ERR | None) -> None:
         connection = self.connection
-        if connection is None:
+        if connection is None or self.phase == CLOSED:
             return
         connection.lessee = self
         if error is not None:

@@ -34,7 +34,7 @@ from outlive.wire.mysql.session_track import TrackPolicy
 from outlive.wire.mysql.statements import query_position
 
 if TYPE_CHECKING:
-    from outlive.session.mysql.prepared import ClientStatement
+    from outlive.session.mysql.prepared import ClientStatement, Statement
     from outlive.session.mysql.server_facts import ServerFacts
 
 _LOCAL_STATUS: Final = (
@@ -42,11 +42,17 @@ _LOCAL_STATUS: Final = (
     | wire.SERVER_STATUS_AUTOCOMMIT
     | wire.SERVER_STATUS_NO_BACKSLASH_ESCAPES
     | wire.SERVER_STATUS_IN_TRANS_READONLY
+    | wire.MARIADB_SERVER_STATUS_ANSI_QUOTES
 )
 _LASTING_STATUS: Final = ~(
     wire.SERVER_QUERY_NO_GOOD_INDEX_USED | wire.SERVER_QUERY_NO_INDEX_USED | wire.SERVER_QUERY_WAS_SLOW
 )
 """Status bits that say how a statement ran say nothing of the session."""
+RENEW_NOT: Final = 0
+RENEW_BY_RESET: Final = 1
+RENEW_BY_CHANGE_OF_USER: Final = 2
+_USE: Final = Analysis(True, True, b"USE")
+"""COM_INIT_DB: it runs no stored code, so that the tracker's word explains all of its change of state."""
 _NO_STEPS: Final[Sequence[Step]] = ()
 _MULTIBYTE_CHARSETS: Final = frozenset((b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"))
 _LOCKING_READ: Final = re.compile(rb"(?i)\b(?:UPDATE|SHARE)\b")
@@ -75,6 +81,7 @@ class ClientSession:
         "facts",
         "found_rows",
         "holds",
+        "insert_id_on",
         "kill",
         "last_insert_id",
         "last_prepared",
@@ -92,10 +99,13 @@ class ClientSession:
         "state_change",
         "statement",
         "statements",
+        "statements_bytes",
         "status",
         "transaction_state",
         "user",
         "virtual",
+        "warnings_on",
+        "when_captured",
     )
 
     def __init__(
@@ -133,6 +143,7 @@ class ClientSession:
         self.status = wire.SERVER_STATUS_AUTOCOMMIT if autocommit == b"ON" else 0
         self.analysis: Analysis = PLAIN_READ
         self.statements: dict[bytes, ClientStatement] = {}
+        self.statements_bytes = 0
         self.last_prepared: ClientStatement | None = None
         self.holds = Holds()
         self.virtual: dict[bytes, bytes] = {}
@@ -149,6 +160,9 @@ class ClientSession:
         self.set_reported: tuple[list[tuple[bytes, bytes]], bytes] | None = None
         self.state_change = 0
         self.last_insert_id: int | None = 0
+        self.insert_id_on: ServerState | None = None
+        self.warnings_on: ServerState | None = None
+        self.when_captured: Callable[[], None] | None = None
         self.affected_rows = 0
         self.found_rows = 0
         self.captured_warnings: list[tuple[bytes | None, ...]] | None = []
@@ -308,9 +322,20 @@ class ClientSession:
         if statement is not None and self.reply_kind != REPLY_PREPARE:
             if needs & queries.NEEDS_COUNTS:
                 found.append(steps.query_step(queries.counts_sql(self)))
-            if statement.statement not in state.prepared:
-                found.append(steps.prepare_step(statement.statement))
+            if state.found(statement) is None:
+                found += self._prepare_steps(statement.statement)
         return found
+
+    def _prepare_steps(self, statement: Statement) -> list[Step]:
+        """Prepares it under the settings that it was prepared under first, then goes back to the session's."""
+        there = statement.settings_to_prepare(self.settings, self.facts.baseline)
+        if there is self.settings:
+            return [steps.prepare_step(statement)]
+        return [
+            *self._difference_steps(self.settings, there),
+            steps.prepare_step(statement),
+            *self._difference_steps(there, self.settings),
+        ]
 
     @property
     def shows_virtual(self) -> bool:
@@ -321,7 +346,10 @@ class ClientSession:
         )
 
     def _settings_steps(self, state: ServerState) -> list[Step]:
-        way = difference(state.settings, self.settings, self.facts.baseline)
+        return self._difference_steps(state.settings, self.settings)
+
+    def _difference_steps(self, source: Settings, target: Settings) -> list[Step]:
+        way = difference(source, target, self.facts.baseline)
         found: list[Step] = []
         if way.schema is not None:
             found.append(steps.schema_step(way.schema))
@@ -330,12 +358,14 @@ class ClientSession:
         found += [steps.query_step(sql) for sql in way.statements]
         return found
 
-    def can_reach(self, state: ServerState) -> bool:
-        """Whether `steps_before` can take this connection to the session's settings: a schema cannot be deselected."""
-        return (
-            state.settings is self.settings
-            or not difference(state.settings, self.settings, self.facts.baseline).unreachable
-        )
+    def renewal(self, state: ServerState) -> int:
+        """What this connection needs before `steps_before` can take it to the session's settings: usually nothing."""
+        if state.settings is self.settings:
+            return RENEW_NOT
+        way = difference(state.settings, self.settings, self.facts.baseline)
+        if way.unreachable:
+            return RENEW_BY_CHANGE_OF_USER
+        return RENEW_BY_RESET if way.forgets else RENEW_NOT
 
     def replayed(self, state: ServerState) -> None:
         """All of `steps_before` succeeded: the connection is now in this session's state."""
@@ -377,12 +407,31 @@ class ClientSession:
         if handle is not None and handle.id_bytes not in self.statements:
             executes.forget(self, handle, state)
 
-    def connection_lost(self) -> None:
+    def lacks(self, state: ServerState) -> bool:
+        """Whether the command asks for what is being captured from another connection, for that one's next client."""
+        needs = self.analysis.needs
+        return bool(
+            (needs & lexed.WARNINGS and self.captured_warnings is None and self.warnings_on is not state)
+            or (needs & lexed.LAST_INSERT_ID and self.last_insert_id is None and self.insert_id_on is not state)
+        )
+
+    def connection_lost(self, state: ServerState) -> None:
         """The connection, with what only it knew (warnings, LAST_INSERT_ID()), is gone."""
-        if self.captured_warnings is None:
+        if self.captured_warnings is None and self.warnings_on is state:
             self.captured_warnings = []
-        if self.last_insert_id is None:
+        if self.last_insert_id is None and self.insert_id_on is state:
             self.last_insert_id = 0
+        self.captured()
+
+    def captured(self) -> None:
+        """Something that was on its way here has come, or is known not to come."""
+        if self.captured_warnings is not None:
+            self.warnings_on = None
+        if self.last_insert_id is not None:
+            self.insert_id_on = None
+        waiting, self.when_captured = self.when_captured, None
+        if waiting is not None:
+            waiting()
 
 
 # -- commands other than COM_QUERY ----------------------------------------------------------------
@@ -453,7 +502,7 @@ _REFUSED: Final = {
 
 _HANDLERS: Final[dict[int, Callable[[ClientSession, bytes], int]]] = {
     wire.COM_QUIT: _quit,
-    wire.COM_INIT_DB: _forward(REPLY_OK, PLAIN_READ),
+    wire.COM_INIT_DB: _forward(REPLY_OK, _USE),
     wire.COM_FIELD_LIST: _forward(REPLY_FIELD_LIST, PLAIN_READ),
     wire.COM_STATISTICS: _forward(REPLY_STATISTICS, PLAIN_READ),
     wire.COM_PROCESS_INFO: _forward(REPLY_QUERY, PLAIN_READ),

@@ -60,7 +60,7 @@ def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> l
     if not analysis.plain:
         _apply_holds(session, analysis, state, bool(reader.error))
         if not reader.error:
-            _apply_virtual(session, analysis)
+            _apply_virtual(session, analysis, state)
             _apply_user_variables(session, analysis, state)
     after += _questions(session, analysis, state, collation, bool(reader.error))
     if session.set_name is not None:
@@ -96,7 +96,7 @@ def _record_counts(session: ClientSession, reader: ReplyReader) -> None:
 def _record_diagnostics(session: ClientSession, reader: ReplyReader, state: ServerState) -> None:
     """Warnings stay on the connection (None says so) and are captured only when another client needs it."""
     if reader.error or reader.warnings:
-        session.captured_warnings = None
+        session.captured_warnings, session.warnings_on = None, state
         state.residue |= RESIDUE_DIAGNOSTICS
     elif not session.analysis.needs & lexed.WARNINGS:  # SHOW WARNINGS leaves what it shows
         session.captured_warnings = []
@@ -110,8 +110,13 @@ def _record_insert_id(session: ClientSession, reader: ReplyReader, state: Server
     if reader.insert_id or analysis.statements > 1 or analysis.call or analysis.after & lexed.ASK_LAST_INSERT_ID:
         # An explicit value in the AUTO_INCREMENT column is reported too and leaves LAST_INSERT_ID() as it was, and of
         # several statements only the last one reports: the connection alone knows, until it is asked.
-        session.last_insert_id = state.last_insert_id = None
-        state.residue |= RESIDUE_INSERT_ID
+        _leave_insert_id(session, state)
+
+
+def _leave_insert_id(session: ClientSession, state: ServerState) -> None:
+    session.last_insert_id, session.insert_id_on = None, state
+    state.last_insert_id = None
+    state.residue |= RESIDUE_INSERT_ID
 
 
 def _record_statement(session: ClientSession, reader: ReplyReader, state: ServerState) -> None:
@@ -128,6 +133,7 @@ def _record_statement(session: ClientSession, reader: ReplyReader, state: Server
                 state.unwanted.append(old.id_bytes)
             state.add_prepared(handle.statement, reader.statement_id.to_bytes(4, "little"))
             session.statements[handle.id_bytes] = handle
+            session.statements_bytes += len(handle.statement.sql)
             session.last_prepared = handle
         return
     if handle.long_data and kind != REPLY_FETCH:
@@ -138,8 +144,11 @@ def _record_statement(session: ClientSession, reader: ReplyReader, state: Server
     if opened and not ended and not handle.cursor_open:
         handle.cursor_open = True
         session.holds.add(CURSOR, handle.id_bytes)
+        state.keep_for(handle)
     elif handle.cursor_open and (ended or (kind != REPLY_FETCH and not opened)):
         close_cursor(session, handle)
+    if not (handle.cursor_open or handle.long_data):
+        state.put_back(handle)
 
 
 def close_cursor(session: ClientSession, handle: ClientStatement) -> None:
@@ -160,7 +169,7 @@ def _apply_changes(session: ClientSession, changes: SessionChanges, state: Serve
         text = changes.characteristics if changes.characteristics.startswith(b"SET") else b""
         session.characteristics = state.characteristics = text
         state.residue = state.residue | RESIDUE_CHARACTERISTICS if text else state.residue & ~RESIDUE_CHARACTERISTICS
-    if changes.state_changed:
+    if changes.state_changed and not _visits_schema(session, updates):
         session.state_change = session.state_change | (STATE_CHANGE_EXPLAINED if updates else STATE_CHANGE_BARE)
     if not updates:
         return False
@@ -169,6 +178,17 @@ def _apply_changes(session: ClientSession, changes: SessionChanges, state: Serve
         session.holds.add("user_variable")  # its literal would now be read in another charset or mode
     _set(session, state, updates)
     return b"character_set_connection" in names and b"collation_connection" not in names
+
+
+def _visits_schema(session: ClientSession, updates: list[tuple[bytes, bytes]]) -> bool:
+    """Both servers run a prepared statement in the schema it was prepared in, and say so though they come back."""
+    values = session.settings.values
+    handle = session.statement
+    return (
+        handle is not None
+        and updates == [(SCHEMA, values.get(SCHEMA, b""))]
+        and (SCHEMA, values.get(SCHEMA, b"")) not in handle.statement.context
+    )
 
 
 STATE_CHANGE_BARE: Final = 1
@@ -221,12 +241,12 @@ def _apply_holds(session: ClientSession, analysis: Analysis, state: ServerState,
         session.role = state.role = analysis.set_role
 
 
-def _apply_virtual(session: ClientSession, analysis: Analysis) -> None:
+def _apply_virtual(session: ClientSession, analysis: Analysis, state: ServerState) -> None:
     for item in analysis.assignments:
         if item.scope == "session" and item.name in VIRTUAL:
             session.set_virtual(item.name, item.value)
         if item.scope == "session" and item.name in (b"last_insert_id", b"identity"):
-            session.last_insert_id = None
+            _leave_insert_id(session, state)
 
 
 def _apply_user_variables(session: ClientSession, analysis: Analysis, state: ServerState) -> None:
@@ -282,26 +302,27 @@ def step_done(step: Step, reply: SmallReply, state: ServerState) -> None:
     elif purpose == steps.ASK_STATUS and reply.ok is not None and session is not None:
         session.status = reply.ok.status
     elif session is not None:
-        _captured(session, purpose, reply.rows, state)
+        _captured(session, purpose, reply, state)
 
 
-def _captured(session: ClientSession, purpose: int, rows: list[tuple[bytes | None, ...]], state: ServerState) -> None:
+def _captured(session: ClientSession, purpose: int, reply: SmallReply, state: ServerState) -> None:
     if purpose == steps.CAPTURE_WARNINGS:
-        session.captured_warnings = rows
         state.residue &= ~RESIDUE_DIAGNOSTICS
+        # The session may have gone on with another connection since, and then this is its past.
+        if session.captured_warnings is None and session.warnings_on is state:
+            session.captured_warnings = reply.rows
+            session.captured()
     elif purpose == steps.CAPTURE_INSERT_ID:
-        session.last_insert_id = state.last_insert_id = int(_only(rows))
+        state.last_insert_id = reply.number()
         state.residue &= ~RESIDUE_INSERT_ID
+        if session.last_insert_id is None and session.insert_id_on is state:
+            session.last_insert_id = state.last_insert_id
+            session.captured()
     elif purpose == steps.ASK_FOUND_ROWS:
-        session.found_rows = int(_only(rows))
+        session.found_rows = reply.number()
     elif purpose == steps.ASK_COLLATION:
-        collation = (b"collation_connection", _only(rows))
+        collation = (b"collation_connection", reply.value())
         _set(session, state, [collation])
         if session.set_reported is not None:
             (changes, raw), session.set_reported = session.set_reported, None
             set_effects.learn(session, [*changes, collation], raw)
-
-
-def _only(rows: list[tuple[bytes | None, ...]]) -> bytes:
-    """The only value of a question that has one."""
-    return rows[0][0] or b"0" if rows and rows[0] else b"0"

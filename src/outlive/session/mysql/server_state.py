@@ -61,15 +61,21 @@ class ServerState:
         self.prepared_max = prepared_max
         self.role: bytes | None = None
         """The text of the last SET ROLE; COM_RESET_CONNECTION keeps the role (both servers, measured)."""
+        self.settings = EMPTY
         self.prepared: OrderedDict[Statement, ServerStatement] = OrderedDict()
         """Least recently used first."""
         self.private: dict[ClientStatement, ServerStatement] = {}
         """Those with an open cursor or long data: no other handle of the same text may touch them."""
         self.reset(EMPTY)
 
+    def logged_in(self) -> None:
+        """A login or a change of user succeeded: no schema is selected."""
+        self.settings = EMPTY
+
     def reset(self, settings: Settings) -> None:
-        """After a login, a change of user or COM_RESET_CONNECTION."""
-        self.settings = settings
+        """After a login, a change of user or COM_RESET_CONNECTION, which keeps the schema (both servers, measured)."""
+        schema = self.settings.values.get(SCHEMA, b"")
+        self.settings = updated(settings, ((SCHEMA, schema),), {})
         self.prepared.clear()
         self.private.clear()
         self.unwanted: list[bytes] = []

@@ -269,8 +269,10 @@ class ServerConnection(Slot, asyncio.Protocol):
         if reply.err is None:
             self.server.step_done(self, step, reply)
         elif self._steps_error is None and step.purpose not in _QUESTIONS:
-            # A question for a former client that fails leaves that client without the answer, and harms no one else.
             self._steps_error = reply.err
+        elif step.session is not None:
+            # A question for a former client that fails leaves that client without the answer, and harms no one else.
+            step.session.connection_lost(self.session)
 
     # -- the end -----------------------------------------------------------------------------------
 

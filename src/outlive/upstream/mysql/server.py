@@ -32,6 +32,7 @@ from outlive.pool.waiter import Waiter
 from outlive.session.mysql import steps
 from outlive.session.mysql.outcome import residue_steps, step_done
 from outlive.session.mysql.server_facts import ServerFacts
+from outlive.session.mysql.server_state import RESIDUE_OF_OWNER
 from outlive.session.mysql.steps import Step
 from outlive.upstream.mysql.connection import ServerConnection
 from outlive.upstream.mysql.dial import Dialer, Failure
@@ -318,10 +319,15 @@ class Server:
         user does it (it costs a login and runs init_connect).
         """
         connection.lessee = None
-        connection.session.forget_owner()
         if connection.doubtful:
             self.drain_kill(connection, lambda error: self.clean(connection))
             return
+        state = connection.session
+        if state.owner is not None and state.residue & RESIDUE_OF_OWNER:
+            # Its client lives and goes on with another connection.
+            connection.run(residue_steps(state), lambda error: self._forget_and_clean(connection))
+            return
+        state.forget_owner()
         facts = self.facts
         key = connection.key
         assert facts is not None and isinstance(key, Key)
@@ -330,11 +336,41 @@ class Server:
             return
         connection.run(steps.reset_steps(facts, self.dead_man_s), lambda error: self._cleaned(connection, error))
 
+    def _forget_and_clean(self, connection: ServerConnection) -> None:
+        state = connection.session
+        if state.owner is not None:
+            state.owner.connection_lost(state)
+        state.forget_owner()
+        self.clean(connection)
+
+    def renew(self, connection: ServerConnection, done: Callable[[ERR | None], None], *, change_user: bool) -> None:
+        """A session as new for the lessee, after what the connection's last client left was captured for that one.
+
+        `change_user`: also without a schema, which a reset keeps.
+        """
+        facts = self.facts
+        assert facts is not None
+
+        def captured() -> None:
+            if change_user or facts.init_connect:
+                self.change_to_itself(connection, done)
+            else:
+                connection.run(steps.reset_steps(facts, self.dead_man_s), done)
+
+        self._capture_then(connection, captured)
+
     def change_to_itself(self, connection: ServerConnection, done: Callable[[ERR | None], None]) -> None:
         """A change of user to the same user: a session as new, without a schema and with the default role.
 
         If it fails the connection is ended, and the lessee told so; `done` is not called then.
         """
+        found = residue_steps(connection.session)
+        if found:  # what the last client left would go with its session
+            connection.run(found, lambda error: self._begin_change(connection, done))
+        else:
+            self._begin_change(connection, done)
+
+    def _begin_change(self, connection: ServerConnection, done: Callable[[ERR | None], None]) -> None:
         lessee, connection.lessee = connection.lessee, None
         connection.changing = lessee, done
         self._start(self._change(connection))
@@ -371,12 +407,12 @@ class Server:
         if step.purpose == steps.SNAPSHOT:
             facts = self.facts
             assert facts is not None
-            facts.defaults = facts.read_snapshot(reply.rows[0])
+            facts.defaults = facts.read_snapshot(reply.row(len(facts.tracked)))
             connection.session.reset(facts.defaults)
         elif step.purpose == steps.FACTS:
             self.dialer.learn(connection, reply)
         elif step.purpose == steps.ASK_READ_ONLY:
-            connection.read_only = reply.rows[0][0] not in (b"0", b"OFF")
+            connection.read_only = reply.value() not in (b"0", b"OFF")
         else:
             step_done(step, reply, connection.session)
 
@@ -415,7 +451,7 @@ class Server:
     def _end(self, connection: ServerConnection, now: float, *, polite: bool = True) -> None:
         owner = connection.session.owner
         if owner is not None:
-            owner.connection_lost()
+            owner.connection_lost(connection.session)
         connection.session.owner = None
         if connection.lost or connection.closing_since is not None:
             return
@@ -430,7 +466,7 @@ class Server:
         lessee, connection.lessee = connection.lessee, None
         owner = connection.session.owner
         if owner is not None:
-            owner.connection_lost()
+            owner.connection_lost(connection.session)
         connection.session.owner = None
         if connection.logging_in:
             self.dialer.failed(connection, "the server closed the connection during the login")

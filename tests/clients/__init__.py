@@ -1,0 +1,1 @@
+"""Unmodified clients: each does the same direct and through Outlive, and must not be able to tell."""
