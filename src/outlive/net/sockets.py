@@ -75,15 +75,16 @@ def is_vanished(sock: SocketLike) -> bool:
 
 
 def unacknowledged_s(sock: SocketLike) -> float:
-    """For how long (seconds) data was sent again and again without an acknowledgement; 0.0 where none is.
+    """For how long (seconds) nothing was acknowledged, while data or a probe of a closed window is on its way; else 0.0.
 
-    A peer that is alive but does not read acknowledges, so it counts as 0.0. Raises OSError on a socket that is gone.
+    A peer that is alive acknowledges either, even if it does not read. One measurement may fall between a probe and its
+    acknowledgement: take the second one in a row. Raises OSError on a socket that is gone.
     """
     if sock.family not in _TCP_FAMILIES:
         return 0.0
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-    retransmits, unacknowledged, last_acknowledgement_ms = info[2], info[24:28], info[56:60]
-    if not retransmits or not any(unacknowledged):
+    retransmits, probes, unacknowledged, last_acknowledgement_ms = info[2], info[3], info[24:28], info[56:60]
+    if not probes and not (retransmits and any(unacknowledged)):
         return 0.0
     return int.from_bytes(last_acknowledgement_ms, sys.byteorder) / 1000.0
 

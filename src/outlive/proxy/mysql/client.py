@@ -28,7 +28,7 @@ from outlive.proxy.mysql.phases import (
 from outlive.proxy.mysql.long_text import LONG_BYTES, LongText
 from outlive.proxy.mysql.upload import Upload
 from outlive.session.mysql import actions
-from outlive.session.mysql.analysis import LAST_INSERT_ID, PLAIN_READ, WARNINGS
+from outlive.session.mysql.analysis import PLAIN_READ, WARNINGS
 from outlive.session.mysql.client_session import RENEW_BY_CHANGE_OF_USER, ClientSession
 from outlive.session.mysql.executes import NO_REPLY
 from outlive.session.mysql.steps import ASK_STATUS, Step, ping_step, query_step
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 WHOLE_BYTES: Final = 256 * 1024
 """A command up to this size is held whole before it goes on; a larger one is streamed."""
-KEPT: Final = LAST_INSERT_ID | WARNINGS
-"""What a connection knows of the session that had it last, until another client takes it."""
 _WRITTEN: Final = re.compile(b"[wWL]")
 """In the server's own account of a transaction: a function called by a SELECT wrote, or tables are locked."""
 _TRANSACTIONAL: Final = frozenset(
@@ -61,7 +59,7 @@ class ProxiedClient(Client):
     """A logged-in client. `channel` is its socket, `route` where its connections come from."""
 
     __slots__ = (
-        "_begun", "_inbox", "_outgoing", "_plain", "_text", "_upload", "_waited_for", "active_at", "activity", "channel", "charset", "connection", "last", "leased_at",
+        "_begun", "_inbox", "_outgoing", "_plain", "_text", "_upload", "_waited_for", "active_at", "activity", "channel", "charset", "connection", "doubted", "last", "leased_at",
         "phase", "pins", "probing", "reader", "route", "seen_activity", "server", "services", "session", "silent_since",
         "stalled_at", "stalled_bytes",
     )  # fmt: skip
@@ -86,6 +84,7 @@ class ProxiedClient(Client):
         self.stalled_at = 0.0
         self.stalled_bytes = 0
         self.probing = 0
+        self.doubted = False
         self.charset = 0
         self.pins: tuple[str, ...] = ()
         self._begun = False
@@ -363,10 +362,16 @@ class ProxiedClient(Client):
         """Brings the connection into the session's state, then sends the command; `stale`: asks first whether it lives."""
         session = self.session
         state = connection.session
-        if session.analysis.needs & KEPT:
+        if not session.analysis.plain:
             if self._await_capture(connection, packet) or self._knows_now(packet):
                 return
             packet = session.packet or packet
+        questions = session.questions_first(state)
+        if questions:
+            self._outgoing = packet
+            self.phase = PREPARING
+            connection.run([*([ping_step()] if stale else ()), *questions], self._prepared_afresh)
+            return
         steps = session.steps_before(state)
         if not steps and not stale:
             self._send(connection, packet)
@@ -709,7 +714,7 @@ class ProxiedClient(Client):
 
     def end_for_drain(self) -> None:
         """Outlive is stopping: the error lies in the socket, and is the answer to whatever the client sends next."""
-        self.channel.send(frame(0, errors.DRAINING.encode()))
+        self.channel.send(frame(1, errors.DRAINING.encode()))
         self.channel.close()
 
     def keep_alive(self, ping: Step) -> None:

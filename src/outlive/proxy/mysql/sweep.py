@@ -34,6 +34,8 @@ log = logging.getLogger("outlive.proxy")
 PROBE_AFTER_S: Final = 1.0
 VANISHED_AFTER_S: Final = 3
 """A client that holds a lease and whose kernel does not answer for this long is dead."""
+DOUBTED_AFTER_S: Final = 2.0
+"""One that is slow to read is dead when its kernel was silent for this long in two sweeps in a row."""
 SERVER_VANISHED_AFTER_S: Final = 15.0
 """A server whose kernel does not acknowledge a statement for this long is gone, or the way to it is."""
 PRESSED_EVERY_S: Final = 0.1
@@ -142,7 +144,7 @@ def _end(services: Services, client: ProxiedClient, kind: str, error: ERR | None
         client.channel.abort()
     elif client.phase == READY:
         # As the servers do: the error lies in the socket, and is the answer to whatever the client sends next.
-        client.channel.send(frame(0, error.encode()))
+        client.channel.send(frame(1, error.encode()))
         client.channel.close()
     else:
         client.channel.close()
@@ -166,7 +168,8 @@ def _is_gone(client: ProxiedClient) -> bool:
             client.probing = limit_s
         if client.channel.reading_paused and is_vanished(sock):
             return True
-        return client.stalled_at > 0.0 and unacknowledged_s(sock) >= VANISHED_AFTER_S
+        doubted, client.doubted = client.doubted, client.stalled_at > 0.0 and unacknowledged_s(sock) >= DOUBTED_AFTER_S
+        return doubted and client.doubted
     except OSError:  # gone: connection_lost follows
         return False
 
