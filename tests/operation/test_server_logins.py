@@ -112,8 +112,8 @@ def test_rotation(outlive: Callable[..., OutliveProcess], mariadb: MariaDB, tmp_
     command = tmp_path / "token"
     command.write_text(f"#!/bin/sh\nexec cat {secret}\n")
     command.chmod(0o755)
-    mariadb.query("CREATE USER turning@'%%' IDENTIFIED BY 'first'")
-    mariadb.query("GRANT ALL ON test.* TO turning@'%%'")
+    mariadb.query("CREATE USER turning@'%' IDENTIFIED BY 'first'")
+    mariadb.query("GRANT ALL ON test.* TO turning@'%'")
     try:
         where = {"file": ("password_file", secret), "command": ("password_command", command)}.get(way)
         if where is None:
@@ -124,7 +124,7 @@ def test_rotation(outlive: Callable[..., OutliveProcess], mariadb: MariaDB, tmp_
             return
         node = outlive(mariadb.url(Account("turning", ""), **{where[0]: where[1]}, max_connections=4))
         old = [node.connect(Account("turning", "first")) for _ in range(4)]
-        mariadb.query("ALTER USER turning@'%%' IDENTIFIED BY 'second'")
+        mariadb.query("ALTER USER turning@'%' IDENTIFIED BY 'second'")
         secret.write_text("second\n")
         for connection in old:  # each needs a connection of its own, one by a dial
             with connection.cursor() as cursor:
@@ -143,7 +143,7 @@ def test_rotation(outlive: Callable[..., OutliveProcess], mariadb: MariaDB, tmp_
         for connection in old:
             connection.close()
     finally:
-        mariadb.query("DROP USER turning@'%%'")
+        mariadb.query("DROP USER turning@'%'")
 
 
 def test_rotation_in_the_middle_of_a_dial(
@@ -154,19 +154,19 @@ def test_rotation_in_the_middle_of_a_dial(
     command = tmp_path / "token"
     command.write_text(f"#!/bin/sh\necho x >> {count}\n[ $(wc -l < {count}) -le 2 ] && echo first || echo second\n")
     command.chmod(0o755)
-    mariadb.query("CREATE USER mid@'%%' IDENTIFIED BY 'first'")
-    mariadb.query("GRANT ALL ON test.* TO mid@'%%'")
+    mariadb.query("CREATE USER mid@'%' IDENTIFIED BY 'first'")
+    mariadb.query("GRANT ALL ON test.* TO mid@'%'")
     try:
         node = outlive(mariadb.url(Account("mid", ""), password_command=command, max_connections=2))
         with node.connect(Account("mid", "first")) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT 1")
             assert len(count.read_text().split()) <= 2, "the first dial and at most the login's own look"
             count.write_text("x\n")
-            mariadb.query("ALTER USER mid@'%%' IDENTIFIED BY 'second'")
+            mariadb.query("ALTER USER mid@'%' IDENTIFIED BY 'second'")
             for number in mariadb.connection_ids("mid"):
                 mariadb.query(f"KILL {number}")
             cursor.execute("SELECT 2")
             assert cursor.fetchone() == (2,)
             assert "access denied while the password was rotated" in node.log
     finally:
-        mariadb.query("DROP USER mid@'%%'")
+        mariadb.query("DROP USER mid@'%'")

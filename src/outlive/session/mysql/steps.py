@@ -16,7 +16,7 @@ from outlive.wire.mysql.constants import (
     COM_SET_OPTION,
     COM_STMT_PREPARE,
 )
-from outlive.wire.mysql.packets import packet
+from outlive.wire.mysql.packets import MAX_PAYLOAD, packet
 from outlive.wire.mysql.reply import REPLY_OK, REPLY_PREPARE, REPLY_QUERY
 
 if TYPE_CHECKING:
@@ -62,11 +62,21 @@ class Step:
         self.statement = statement
         self.argument = argument
 
+    def with_attributes(self) -> bytes:
+        """For a connection whose every COM_QUERY begins with query attributes (CLIENT_QUERY_ATTRIBUTES): it has none."""
+        data = self.bytes
+        if data[4] != COM_QUERY:
+            return data
+        sql = b"".join(data[at + 4 : at + 4 + MAX_PAYLOAD] for at in range(0, len(data), MAX_PAYLOAD + 4))[1:]
+        return packet(0, _QUERY + _NO_ATTRIBUTES + sql)
+
     def __repr__(self) -> str:
         return f"Step(purpose={self.purpose})"  # the bytes may hold a client's data
 
 
 _QUERY: Final = bytes((COM_QUERY,))
+_NO_ATTRIBUTES: Final = b"\0\1"
+"""Their number, and the number of sets of them, which is 1 always."""
 
 
 def query_step(sql: bytes, purpose: int = REPLAY) -> Step:

@@ -13,7 +13,7 @@ from outlive.session.mysql.server_state import ServerState
 from outlive.session.mysql.steps import CAPTURE_INSERT_ID, CAPTURE_WARNINGS, PING, Step
 from outlive.upstream.mysql.key import Key, as_key
 from outlive.wire import ProtocolError
-from outlive.wire.mysql.constants import COM_QUIT
+from outlive.wire.mysql.constants import CLIENT_QUERY_ATTRIBUTES, COM_QUIT
 from outlive.wire.mysql.ok import ERR
 from outlive.wire.mysql.packets import PacketReader, packet
 from outlive.wire.mysql.small_reply import SmallReply
@@ -207,7 +207,10 @@ class ServerConnection(Slot, asyncio.Protocol):
         self._on_steps = done
         self._reply = SmallReply(steps[0].kind)
         self.packets.sequence = 1
-        self.send(b"".join(step.bytes for step in steps) + then)
+        if self.capabilities & CLIENT_QUERY_ATTRIBUTES:
+            self.send(b"".join(step.with_attributes() for step in steps) + then)
+        else:
+            self.send(b"".join(step.bytes for step in steps) + then)
 
     def then(self, done: Callable[[ERR | None], None]) -> None:
         """Replaces what is to be called when the steps under way are answered."""
