@@ -1,0 +1,1 @@
+"""Bad input, from clients and from servers."""
