@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from outlive.session.mysql import analysis as lexed
-from outlive.session.mysql import set_effects, steps
+from outlive.session.mysql import insert_id, set_effects, steps
 from outlive.session.mysql.analysis import Analysis
 from outlive.session.mysql.holds import CURSOR, LONG_DATA, SESSION_VARIABLE, UNEXPLAINED
 from outlive.session.mysql.prepared import ClientStatement
@@ -15,15 +15,16 @@ from outlive.session.mysql.server_state import (
     RESIDUE_INSERT_ID,
     ServerState,
 )
-from outlive.session.mysql.settings import PARSING_NAMES, SCHEMA, has_literals, updated
+from outlive.session.mysql.settings import MULTI_STATEMENTS, PARSING_NAMES, SCHEMA, Settings, has_literals, updated
 from outlive.session.mysql.steps import Step, ask_step, ping_step
 from outlive.session.mysql.variables import EXPLAINED, VIRTUAL
 from outlive.wire.mysql.constants import (
+    ER_PARSE_ERROR,
     SERVER_STATUS_AUTOCOMMIT,
     SERVER_STATUS_CURSOR_EXISTS,
     SERVER_STATUS_LAST_ROW_SENT,
 )
-from outlive.wire.mysql.reply import REPLY_FETCH, REPLY_PREPARE, ReplyReader
+from outlive.wire.mysql.reply import REPLY_FETCH, REPLY_OK, REPLY_PREPARE, ReplyReader
 from outlive.wire.mysql.session_track import SessionChanges, parse_changes
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ reported.
 """
 
 
+_WITHOUT_TABLES: Final = frozenset(
+    (b"SET", b"BEGIN", b"START", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE", b"USE")
+)
+
+
 def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> list[Step]:
     """See `ClientSession.finish`."""
     analysis = session.analysis
@@ -45,7 +51,11 @@ def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> l
     _record_counts(session, reader)
     _record_diagnostics(session, reader, state)
     if reader.error:
-        if session.in_transaction or not analysis.plain or not session.status & SERVER_STATUS_AUTOCOMMIT:
+        if (
+            session.in_transaction
+            or analysis.statements > 1
+            or not (analysis.plain and session.status & SERVER_STATUS_AUTOCOMMIT)
+        ):
             # An ERR carries no status, and the statement may have begun or ended a transaction (a deadlock, a CALL).
             after.append(ping_step(steps.ASK_STATUS, session))
     else:
@@ -53,16 +63,18 @@ def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> l
     _record_insert_id(session, reader, state)
     _record_statement(session, reader, state)
     collation = False
+    before = state.settings
     for raw in reader.changes:
         collation |= _apply_changes(session, parse_changes(raw), state)
     if session.state_change:
         _explain(session, analysis)
     if not analysis.plain:
-        _apply_holds(session, analysis, state, bool(reader.error))
+        if not _never_ran(analysis, reader.error):
+            _apply_holds(session, analysis, state, bool(reader.error))
         if not reader.error:
             _apply_virtual(session, analysis, state)
             _apply_user_variables(session, analysis, state)
-    after += _questions(session, analysis, state, collation, bool(reader.error))
+    after += _questions(session, analysis, state, before, collation, bool(reader.error))
     if session.set_name is not None:
         _learn(session, reader, collation)
     return after
@@ -82,6 +94,11 @@ def _learn(session: ClientSession, reader: ReplyReader, collation: bool) -> None
         set_effects.learn(session, changes.variables, reader.changes[0])
 
 
+def _never_ran(analysis: Analysis, error: int) -> bool:
+    """A text that the server could not read did nothing; unless it is stored or dynamic code that cannot be read."""
+    return error == ER_PARSE_ERROR and analysis.statements == 1 and analysis.verb not in _OPAQUE_VERBS
+
+
 def _record_counts(session: ClientSession, reader: ReplyReader) -> None:
     if session.reply_kind == REPLY_PREPARE:
         return
@@ -98,9 +115,21 @@ def _record_diagnostics(session: ClientSession, reader: ReplyReader, state: Serv
     if reader.error or reader.warnings:
         session.captured_warnings, session.warnings_on = None, state
         state.residue |= RESIDUE_DIAGNOSTICS
-    elif not session.analysis.needs & lexed.WARNINGS:  # SHOW WARNINGS leaves what it shows
+    elif not _keeps_diagnostics(session, state):
         session.captured_warnings = []
         state.residue &= ~RESIDUE_DIAGNOSTICS
+
+
+def _keeps_diagnostics(session: ClientSession, state: ServerState) -> bool:
+    """Whether a statement that succeeds without a warning leaves those of an earlier one (measured on both servers)."""
+    analysis = session.analysis
+    if session.reply_kind == REPLY_OK and analysis.verb == b"USE":
+        return True  # COM_INIT_DB
+    if not session.facts.mariadb:
+        return bool(analysis.needs & lexed.WARNINGS) and analysis.verb in (b"SHOW", b"GET")
+    if session.warnings_live_on(state):
+        return True  # MariaDB keeps them over statements without a table: the connection knows
+    return bool(analysis.needs & lexed.WARNINGS) or analysis.verb in _WITHOUT_TABLES
 
 
 def _record_insert_id(session: ClientSession, reader: ReplyReader, state: ServerState) -> None:
@@ -110,13 +139,7 @@ def _record_insert_id(session: ClientSession, reader: ReplyReader, state: Server
     if reader.insert_id or analysis.statements > 1 or analysis.call or analysis.after & lexed.ASK_LAST_INSERT_ID:
         # An explicit value in the AUTO_INCREMENT column is reported too and leaves LAST_INSERT_ID() as it was, and of
         # several statements only the last one reports: the connection alone knows, until it is asked.
-        _leave_insert_id(session, state)
-
-
-def _leave_insert_id(session: ClientSession, state: ServerState) -> None:
-    session.last_insert_id, session.insert_id_on = None, state
-    state.last_insert_id = None
-    state.residue |= RESIDUE_INSERT_ID
+        insert_id.leave(session, state, reader.insert_id)
 
 
 def _record_statement(session: ClientSession, reader: ReplyReader, state: ServerState) -> None:
@@ -128,9 +151,6 @@ def _record_statement(session: ClientSession, reader: ReplyReader, state: Server
     if kind == REPLY_PREPARE:
         if not reader.error:
             handle.statement.parameters = reader.parameters
-            old = state.prepared.pop(handle.statement, None)
-            if old is not None:
-                state.unwanted.append(old.id_bytes)
             state.add_prepared(handle.statement, reader.statement_id.to_bytes(4, "little"))
             session.statements[handle.id_bytes] = handle
             session.statements_bytes += len(handle.statement.sql)
@@ -144,7 +164,8 @@ def _record_statement(session: ClientSession, reader: ReplyReader, state: Server
     if opened and not ended and not handle.cursor_open:
         handle.cursor_open = True
         session.holds.add(CURSOR, handle.id_bytes)
-        state.keep_for(handle)
+        if session.used is not None:
+            state.keep_for(handle, session.used)
     elif handle.cursor_open and (ended or (kind != REPLY_FETCH and not opened)):
         close_cursor(session, handle)
     if not (handle.cursor_open or handle.long_data):
@@ -164,7 +185,8 @@ def _apply_changes(session: ClientSession, changes: SessionChanges, state: Serve
     if changes.schema is not None:
         updates.append((SCHEMA, changes.schema))
     if changes.transaction_state is not None:
-        session.transaction_state = changes.transaction_state
+        # Of it only the locked tables say more than the status word.
+        session.transaction_state = changes.transaction_state if changes.transaction_state.endswith(b"L") else b""
     if changes.characteristics is not None:
         text = changes.characteristics if changes.characteristics.startswith(b"SET") else b""
         session.characteristics = state.characteristics = text
@@ -246,7 +268,7 @@ def _apply_virtual(session: ClientSession, analysis: Analysis, state: ServerStat
         if item.scope == "session" and item.name in VIRTUAL:
             session.set_virtual(item.name, item.value)
         if item.scope == "session" and item.name in (b"last_insert_id", b"identity"):
-            _leave_insert_id(session, state)
+            insert_id.leave(session, state, 0, changed=True)
 
 
 def _apply_user_variables(session: ClientSession, analysis: Analysis, state: ServerState) -> None:
@@ -255,12 +277,16 @@ def _apply_user_variables(session: ClientSession, analysis: Analysis, state: Ser
 
 
 def _questions(
-    session: ClientSession, analysis: Analysis, state: ServerState, collation: bool, failed: bool
+    session: ClientSession, analysis: Analysis, state: ServerState, before: Settings, collation: bool, failed: bool
 ) -> list[Step]:
     """What only the connection knows and the session needs kept. Diagnostics first: the other questions clear them."""
     found: list[Step] = []
+    if session.shows_virtual:
+        found.append(steps.query_step(session.facts.tracker_sql()))
     if analysis.after & lexed.ASK_FOUND_ROWS and not failed:
         found.append(ask_step(b"SELECT FOUND_ROWS()", steps.ASK_FOUND_ROWS, session))
+    if analysis.after & lexed.ASK_SETTINGS and state.settings is not before:
+        found.append(ask_step(session.facts.snapshot_sql(), steps.ASK_SETTINGS, session))
     if collation:
         found.append(ask_step(b"SELECT @@collation_connection", steps.ASK_COLLATION, session))
     if found and state.residue & RESIDUE_DIAGNOSTICS:
@@ -297,6 +323,9 @@ def step_done(step: Step, reply: SmallReply, state: ServerState) -> None:
     elif purpose == steps.UNDO_CHARACTERISTICS:
         state.characteristics = b""
         state.residue &= ~RESIDUE_CHARACTERISTICS
+    elif purpose == steps.ENTER_SCHEMA:
+        # At once, and not only when all steps have succeeded: a reset keeps the schema (both servers, measured).
+        state.settings = updated(state.settings, ((SCHEMA, step.bytes[5:]),), {})
     elif purpose == steps.REPLAY_INSERT_ID:
         state.last_insert_id = step.argument
     elif purpose == steps.ASK_STATUS and reply.ok is not None and session is not None:
@@ -315,11 +344,19 @@ def _captured(session: ClientSession, purpose: int, reply: SmallReply, state: Se
     elif purpose == steps.CAPTURE_INSERT_ID:
         state.last_insert_id = reply.number()
         state.residue &= ~RESIDUE_INSERT_ID
-        if session.last_insert_id is None and session.insert_id_on is state:
-            session.last_insert_id = state.last_insert_id
-            session.captured()
+        insert_id.read(session, state, state.last_insert_id)
+        session.captured()
     elif purpose == steps.ASK_FOUND_ROWS:
         session.found_rows = reply.number()
+    elif purpose == steps.ASK_SETTINGS:
+        kept = {
+            name: value
+            for name, value in session.settings.values.items()
+            if name in (SCHEMA, MULTI_STATEMENTS) or name.startswith(b"@")
+        }
+        found = session.facts.read_snapshot(reply.rows[0] if reply.rows else ())
+        session.settings = state.settings = updated(found, kept.items(), session.facts.baseline)
+        session.refresh_mode()
     elif purpose == steps.ASK_COLLATION:
         collation = (b"collation_connection", reply.value())
         _set(session, state, [collation])
