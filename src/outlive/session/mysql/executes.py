@@ -15,7 +15,7 @@ from outlive.session.mysql.analysis import PLAIN_READ
 from outlive.session.mysql.holds import LONG_DATA
 from outlive.session.mysql.outcome import close_cursor
 from outlive.session.mysql.prepared import ClientStatement, intern_statement
-from outlive.session.mysql.server_state import ServerState, ServerStatement
+from outlive.session.mysql.server_state import ServerState, merged
 from outlive.wire import ProtocolError
 from outlive.wire.mysql.constants import (
     CLIENT_QUERY_ATTRIBUTES,
@@ -26,6 +26,7 @@ from outlive.wire.mysql.constants import (
     ER_UNKNOWN_STMT_HANDLER,
 )
 from outlive.wire.mysql.packets import packet as frame
+from outlive.wire.mysql.packets import read_lenenc_number
 from outlive.wire.mysql.reply import REPLY_FETCH, REPLY_OK, REPLY_PREPARE, REPLY_QUERY
 from outlive.wire.mysql.statements import parse_execute, rebind
 
@@ -38,7 +39,6 @@ NO_REPLY: Final = -1
 """The `reply_kind` of a command that is not answered."""
 _ID: Final = slice(5, 9)
 _COMMAND: Final = 4
-_NULL_BITMAP: Final = 14
 STATEMENTS_MAX: Final = 16382
 """Statements of one client: the servers' default for all of them together (max_prepared_stmt_count)."""
 STATEMENTS_MAX_BYTES: Final = 16 * 1024 * 1024
@@ -95,10 +95,38 @@ def execute(session: ClientSession, packet: bytes) -> int:
     handle = _handle(session, packet)
     if handle is None:
         return _unknown(session, packet, "mysqld_stmt_execute")
+    _read_types(session, handle, packet)
     session.statement = handle
     session.analysis = handle.analysis
     session.reply_kind = REPLY_QUERY
     return FORWARD
+
+
+def _read_types(session: ClientSession, handle: ClientStatement, packet: bytes) -> None:
+    """Remembers the types that are bound, or sees to it that some were. Raises ProtocolError."""
+    count = handle.statement.parameters
+    attributes = bool(session.capabilities & CLIENT_QUERY_ATTRIBUTES)
+    if not count and not attributes:
+        return
+    execution = session.execution = parse_execute(packet[4:], count, attributes)
+    if execution.types_bound:
+        if execution.types != handle.types:
+            handle.types = execution.types
+            kinds = _kinds(execution.types, execution.parameters, attributes)
+            handle.signature = kinds if handle.signature is None else merged(handle.signature, kinds)
+    elif execution.parameters and (handle.signature is None or len(handle.signature) != execution.parameters):
+        raise ProtocolError("an execution without types that were never bound")
+
+
+def _kinds(types: bytes, count: int, named: bool) -> bytes:
+    if not named:
+        return types[::2]
+    kinds, position = bytearray(), 0
+    for _ in range(count):
+        kinds.append(types[position])
+        length, position = read_lenenc_number(types, position + 2)
+        position += length
+    return bytes(kinds)
 
 
 def fetch(session: ClientSession, packet: bytes) -> int:
@@ -162,62 +190,24 @@ def send_long_data(session: ClientSession, packet: bytes) -> int:
 def bind(session: ClientSession, packet: bytes, state: ServerState) -> bytes:
     """The command with the server's id for the client's, and with the parameter types this server connection lacks.
 
-    `packet` may be the beginning of a longer one: then its header stays, although types were put in. Raises ProtocolError.
+    `packet` may be the beginning of a longer one: then its header stays, although types were put in.
     """
     handle = session.statement
     assert handle is not None
-    prepared = state.found(handle)
+    prepared = session.used = state.found(handle)
     assert prepared is not None
-    if handle.statement in state.prepared:
-        state.prepared.move_to_end(handle.statement)
     code = packet[_COMMAND]
     if code == COM_STMT_SEND_LONG_DATA:
-        state.keep_for(handle)
-    elif code == COM_STMT_EXECUTE:
-        if session.capabilities & CLIENT_QUERY_ATTRIBUTES:
-            return _bind_attributes(handle, prepared, packet)
-        count = handle.statement.parameters
-        if count:
-            bound = _NULL_BITMAP + (count + 7) // 8
-            if len(packet) <= bound:
-                raise ProtocolError("an execution without its parameters")
-            if packet[bound]:
-                _remember(handle, prepared, packet[bound + 1 : bound + 1 + 2 * count], count)
-            elif _lacks_types(handle, prepared, count):
-                assert handle.types is not None
-                body = packet[4:5] + prepared.id_bytes + packet[9:bound] + b"\x01" + handle.types + packet[bound + 1 :]
-                return _framed(packet, body)
+        state.keep_for(handle, prepared)
+    elif code == COM_STMT_EXECUTE and handle.types is not None:
+        execution = session.execution
+        assert execution is not None and handle.signature is not None
+        if not execution.types_bound and execution.bound_position and prepared.types != handle.types:
+            body = rebind(packet[4:5] + prepared.id_bytes + packet[9:], execution, handle.types)
+            prepared.bind(handle.types, handle.signature)
+            return _framed(packet, body)
+        prepared.bind(handle.types, handle.signature)
     return packet[:5] + prepared.id_bytes + packet[9:]
-
-
-def _bind_attributes(handle: ClientStatement, prepared: ServerStatement, packet: bytes) -> bytes:
-    """As `bind`, where query attributes may follow the parameters, and the types have names."""
-    payload = packet[4:]
-    execution = parse_execute(payload, handle.statement.parameters, True)
-    body = payload[:1] + prepared.id_bytes + payload[5:]
-    if execution.types_bound:
-        _remember(handle, prepared, execution.types, execution.parameters)
-    elif execution.bound_position and _lacks_types(handle, prepared, execution.parameters):
-        assert handle.types is not None
-        return _framed(packet, rebind(body, execution, handle.types))
-    return packet[:4] + body
-
-
-def _remember(handle: ClientStatement, prepared: ServerStatement, types: bytes, count: int) -> None:
-    handle.types = prepared.types = types
-    handle.types_count = count
-
-
-def _lacks_types(handle: ClientStatement, prepared: ServerStatement, count: int) -> bool:
-    """Whether the server connection was told other types than the client bound last. Raises ProtocolError."""
-    if handle.types is None and prepared.types is None:
-        return False  # the server will say what it thinks of that
-    if handle.types is None or handle.types_count != count:
-        raise ProtocolError("an execution without types that were never bound")
-    if prepared.types == handle.types:
-        return False
-    prepared.types = handle.types
-    return True
 
 
 def _framed(packet: bytes, body: bytes) -> bytes:
@@ -227,8 +217,7 @@ def _framed(packet: bytes, body: bytes) -> bytes:
 
 def forget(session: ClientSession, handle: ClientStatement, state: ServerState) -> None:
     """COM_STMT_CLOSE of a statement with a cursor or long data went to the server: it is not prepared there any more."""
-    if state.private.pop(handle, None) is None:
-        state.prepared.pop(handle.statement, None)
+    state.private.pop(handle, None)
     close_cursor(session, handle)
     if handle.long_data:
         handle.long_data = False

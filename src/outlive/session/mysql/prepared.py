@@ -45,15 +45,15 @@ class ClientStatement:
     A client may leave the types out of later executions (`new_params_bound = 0`); they are then the ones it sent last.
     """
 
-    __slots__ = ("analysis", "cursor_open", "id_bytes", "long_data", "statement", "types", "types_count")
+    __slots__ = ("analysis", "cursor_open", "id_bytes", "long_data", "signature", "statement", "types")
 
     def __init__(self, statement: Statement, id_bytes: bytes, analysis: Analysis) -> None:
         self.statement = statement
         self.analysis = analysis
         self.id_bytes = id_bytes
         self.types: bytes | None = None
-        self.types_count = 0
-        """How many parameters `types` are of: query attributes count too."""
+        self.signature: bytes | None = None
+        """The types without their flags and names, a byte a parameter; query attributes count too."""
         self.cursor_open = False
         self.long_data = False
 

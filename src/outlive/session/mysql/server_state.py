@@ -28,13 +28,44 @@ _STMT_CLOSE: Final = b"\x05\x00\x00\x00" + bytes((COM_STMT_CLOSE,))
 
 
 class ServerStatement:
-    """A statement as prepared on one server connection: its id there and the parameter types last bound to it."""
+    """A statement as prepared on one server connection: its id there, and the parameter types bound to it.
 
-    __slots__ = ("id_bytes", "types")
+    `types` are those bound last, `signature` all that ever were: MySQL derives the types of parameters from what is bound
+    first and converts what is bound later (a text becomes 0, measured on 9.7), and MariaDB takes long data wrongly where a
+    number was bound before. So one that was bound serves only executions with the same types.
+    """
 
-    def __init__(self, id_bytes: bytes) -> None:
+    __slots__ = ("id_bytes", "signature", "statement", "types")
+
+    def __init__(self, statement: Statement, id_bytes: bytes) -> None:
+        self.statement = statement
         self.id_bytes = id_bytes
         self.types: bytes | None = None
+        self.signature: bytes | None = None
+
+    def bind(self, types: bytes, signature: bytes) -> None:
+        """An execution binds these."""
+        self.types = types
+        if self.signature != signature:
+            self.signature = signature if self.signature is None else merged(self.signature, signature)
+
+
+_NULL: Final = 6
+
+
+def merged(first: bytes, second: bytes) -> bytes:
+    """Two signatures (a byte a parameter) of which one may say NULL where the other knows a type; the second counts."""
+    if len(first) != len(second):
+        return second
+    return bytes(old if new == _NULL else new for old, new in zip(first, second, strict=True))
+
+
+def _fits(bound: bytes | None, wanted: bytes | None) -> bool:
+    if bound is None or bound == wanted:
+        return True
+    if wanted is None or len(bound) != len(wanted):
+        return False
+    return all(a == b or _NULL in (a, b) for a, b in zip(bound, wanted, strict=True))
 
 
 class ServerState:
@@ -45,6 +76,7 @@ class ServerState:
     """
 
     __slots__ = (
+        "_variants",
         "characteristics",
         "last_insert_id",
         "owner",
@@ -62,8 +94,10 @@ class ServerState:
         self.role: bytes | None = None
         """The text of the last SET ROLE; COM_RESET_CONNECTION keeps the role (both servers, measured)."""
         self.settings = EMPTY
-        self.prepared: OrderedDict[Statement, ServerStatement] = OrderedDict()
+        self.prepared: OrderedDict[ServerStatement, None] = OrderedDict()
         """Least recently used first."""
+        self._variants: dict[Statement, list[ServerStatement]] = {}
+        """The same by statement: one for each combination of types in use, and at most one that was never bound."""
         self.private: dict[ClientStatement, ServerStatement] = {}
         """Those with an open cursor or long data: no other handle of the same text may touch them."""
         self.reset(EMPTY)
@@ -77,6 +111,7 @@ class ServerState:
         schema = self.settings.values.get(SCHEMA, b"")
         self.settings = updated(settings, ((SCHEMA, schema),), {})
         self.prepared.clear()
+        self._variants.clear()
         self.private.clear()
         self.unwanted: list[bytes] = []
         """Ids of statements to close: COM_STMT_CLOSE has no answer, so it goes with the next write."""
@@ -99,33 +134,52 @@ class ServerState:
 
         The server's own bound is over all connections: max_prepared_stmt_count, 16382 by default, error 1461.
         """
-        self.prepared[statement] = ServerStatement(id_bytes)
-        self._close_least_used()
+        for variant in self._variants.get(statement, ()):
+            if variant.signature is None:
+                self._remove(variant)
+                self.unwanted.append(variant.id_bytes)
+                break
+        self._add(ServerStatement(statement, id_bytes))
 
-    def _close_least_used(self) -> None:
+    def _add(self, prepared: ServerStatement) -> None:
+        self.prepared[prepared] = None
+        self._variants.setdefault(prepared.statement, []).append(prepared)
         while len(self.prepared) > self.prepared_max:
-            self.unwanted.append(self.prepared.popitem(last=False)[1].id_bytes)
+            oldest = next(iter(self.prepared))
+            self._remove(oldest)
+            self.unwanted.append(oldest.id_bytes)
+
+    def _remove(self, prepared: ServerStatement) -> None:
+        del self.prepared[prepared]
+        variants = self._variants[prepared.statement]
+        variants.remove(prepared)
+        if not variants:
+            del self._variants[prepared.statement]
 
     def found(self, handle: ClientStatement) -> ServerStatement | None:
-        """The handle's statement as it is prepared here; None where it is not."""
-        private = self.private.get(handle) if self.private else None
-        return private or self.prepared.get(handle.statement)
+        """The statement as it is prepared here for the types of this handle; None where it is not."""
+        if self.private and (private := self.private.get(handle)):
+            return private
+        fresh = None
+        for variant in self._variants.get(handle.statement, ()):
+            if variant.signature is None:
+                fresh = variant
+            elif _fits(variant.signature, handle.signature):
+                self.prepared.move_to_end(variant)
+                return variant
+        return fresh
 
-    def keep_for(self, handle: ClientStatement) -> None:
+    def keep_for(self, handle: ClientStatement, prepared: ServerStatement) -> None:
         """From here on the statement holds what is only this handle's."""
         if handle not in self.private:
-            self.private[handle] = self.prepared.pop(handle.statement)
+            self._remove(prepared)
+            self.private[handle] = prepared
 
     def put_back(self, handle: ClientStatement) -> None:
         """It holds nothing any more: it is everybody's again."""
         kept = self.private.pop(handle, None)
-        if kept is None:
-            return
-        if handle.statement in self.prepared:
-            self.unwanted.append(kept.id_bytes)
-        else:
-            self.prepared[handle.statement] = kept
-            self._close_least_used()
+        if kept is not None:
+            self._add(kept)
 
     def take_closes(self) -> bytes:
         """The COM_STMT_CLOSE packets that are due."""
