@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ..servers import DatabaseServer, OutliveProcess
+from ..servers.database import APP2
 from .rival import Rival
 from .target import Target, assert_same
 
@@ -13,15 +14,23 @@ from .target import Target, assert_same
 @pytest.fixture(scope="session")
 def narrow(mariadb: DatabaseServer, mysql97: DatabaseServer) -> Iterator[dict[str, OutliveProcess]]:
     """By the server's flavour: a node with a budget of two, of which one is the control connection's."""
-    nodes = {
-        server.flavour: OutliveProcess(server.url(max_connections=2, acquire_timeout_s=30))
-        for server in (mariadb, mysql97)
-    }
+    nodes = {server.flavour: OutliveProcess(_configuration(server)) for server in (mariadb, mysql97)}
     for server in (mariadb, mysql97):
         Rival.prepare(server)
     yield nodes
     for node in nodes.values():
         node.close()
+
+
+def _configuration(server: DatabaseServer) -> str:
+    return f"""
+        tls_cert = "{server.certificates.server_cert}"
+        tls_key = "{server.certificates.server_key}"
+        [databases."*"]
+        url = "{server.url(database="", acquire_timeout_s=30)}"
+        max_connections = 2
+        users = {{ {APP2.user} = "{APP2.password}" }}
+    """
 
 
 @pytest.fixture

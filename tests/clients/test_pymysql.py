@@ -66,7 +66,9 @@ def test_rows_read_one_at_a_time(compare: Callable[..., list[Any]]) -> None:
     def scenario(target: Target) -> list[Any]:
         connection = DRIVER.connect(target)
         with connection.cursor(pymysql.cursors.SSCursor) as cursor:
-            cursor.execute("SELECT a.id, b.id FROM information_schema.collations a JOIN information_schema.collations b")
+            cursor.execute(
+                "SELECT a.id, b.id FROM information_schema.collations a JOIN information_schema.collations b"
+            )
             rows: Iterator[Any] = iter(cursor)
             first = [len(next(rows)) for _ in range(100)]
         with connection.cursor() as cursor:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from outlive.session.mysql import analysis as lexed
-from outlive.session.mysql import executes, local_answers, outcome, queries, set_effects, steps, virtual
+from outlive.session.mysql import executes, insert_id, local_answers, outcome, queries, set_effects, steps, virtual
 from outlive.session.mysql.actions import ANSWER, CHANGE_USER, FORWARD, KILL, QUIT, RELAY, RESET
 from outlive.session.mysql.analysis import PLAIN, PLAIN_READ, PLAIN_WRITE, Analysis, Kill
 from outlive.session.mysql.holds import Holds
 from outlive.session.mysql.lexer import DEFAULT_ANALYSER, Analyser, Lexer
-from outlive.session.mysql.server_state import RESIDUE_DIAGNOSTICS, ServerState
+from outlive.session.mysql.server_state import RESIDUE_CHARACTERISTICS, RESIDUE_DIAGNOSTICS, ServerState
 from outlive.session.mysql.settings import EMPTY, MULTI_STATEMENTS, SCHEMA, Settings, difference, updated
 from outlive.session.mysql.steps import Step
 from outlive.wire.mysql import constants as wire
@@ -35,6 +35,8 @@ from outlive.wire.mysql.statements import query_position
 
 if TYPE_CHECKING:
     from outlive.session.mysql.prepared import ClientStatement, Statement
+    from outlive.session.mysql.server_state import ServerStatement
+    from outlive.wire.mysql.statements import Execute
     from outlive.session.mysql.server_facts import ServerFacts
 
 _LOCAL_STATUS: Final = (
@@ -51,7 +53,7 @@ _LASTING_STATUS: Final = ~(
 RENEW_NOT: Final = 0
 RENEW_BY_RESET: Final = 1
 RENEW_BY_CHANGE_OF_USER: Final = 2
-_USE: Final = Analysis(True, True, b"USE")
+_USE: Final = Analysis(False, True, b"USE", needs=lexed.NO_WARNINGS)
 """COM_INIT_DB: it runs no stored code, so that the tracker's word explains all of its change of state."""
 _NO_STEPS: Final[Sequence[Step]] = ()
 _MULTIBYTE_CHARSETS: Final = frozenset((b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"))
@@ -81,7 +83,6 @@ class ClientSession:
         "facts",
         "found_rows",
         "holds",
-        "insert_id_on",
         "kill",
         "last_insert_id",
         "last_prepared",
@@ -100,6 +101,8 @@ class ClientSession:
         "statement",
         "statements",
         "statements_bytes",
+        "used",
+        "execution",
         "status",
         "transaction_state",
         "user",
@@ -144,6 +147,9 @@ class ClientSession:
         self.analysis: Analysis = PLAIN_READ
         self.statements: dict[bytes, ClientStatement] = {}
         self.statements_bytes = 0
+        self.used: ServerStatement | None = None
+        """Which one the last COM_STMT_* went to."""
+        self.execution: Execute | None = None
         self.last_prepared: ClientStatement | None = None
         self.holds = Holds()
         self.virtual: dict[bytes, bytes] = {}
@@ -159,8 +165,7 @@ class ClientSession:
         self.set_name: set_effects.Name | None = None
         self.set_reported: tuple[list[tuple[bytes, bytes]], bytes] | None = None
         self.state_change = 0
-        self.last_insert_id: int | None = 0
-        self.insert_id_on: ServerState | None = None
+        self.last_insert_id: int | insert_id.Unread = 0
         self.warnings_on: ServerState | None = None
         self.when_captured: Callable[[], None] | None = None
         self.affected_rows = 0
@@ -311,12 +316,12 @@ class ClientSession:
             found += self._settings_steps(state)
         if self.characteristics != state.characteristics and not self.in_transaction:
             found += [steps.query_step(text) for text in self.characteristics.split(b";") if text.strip()]
-        if (
-            needs & lexed.LAST_INSERT_ID
-            and self.last_insert_id is not None
-            and state.last_insert_id != self.last_insert_id
-        ):
-            found.append(steps.insert_id_step(self.last_insert_id))
+        if self.reads_insert_id and state.last_insert_id != self.last_insert_id:
+            number = insert_id.value_of(self.last_insert_id)
+            if number is not None:
+                found.append(steps.insert_id_step(number))
+        if needs & lexed.NO_WARNINGS and not self.facts.mariadb and not self.warnings_live_on(state):
+            found.append(steps.query_step(b"DO 0"))
         if self.shows_virtual:
             found.append(steps.query_step(virtual.set_sql(self)))
         if statement is not None and self.reply_kind != REPLY_PREPARE:
@@ -373,6 +378,8 @@ class ClientSession:
         state.owner = self
         if not self.in_transaction:
             state.characteristics = self.characteristics
+            if self.characteristics:  # until a transaction begins: the command may fail before
+                state.residue |= RESIDUE_CHARACTERISTICS
 
     def bind(self, packet: bytes, state: ServerState) -> bytes:
         """The command's bytes for this server connection."""
@@ -394,10 +401,12 @@ class ClientSession:
             # The common case: a plain SELECT that changed nothing of the session.
             self.affected_rows = -1
             self.found_rows = reader.rows
+            if self.captured_warnings != []:
+                if self.facts.mariadb and self.warnings_live_on(state):
+                    return _NO_STEPS  # kept, if the SELECT used no table: the connection knows
+                self.captured_warnings = []
             if state.residue & RESIDUE_DIAGNOSTICS:
                 state.residue &= ~RESIDUE_DIAGNOSTICS
-            if self.captured_warnings != []:
-                self.captured_warnings = []
             return _NO_STEPS
         return outcome.finish(self, reader, state)
 
@@ -407,28 +416,43 @@ class ClientSession:
         if handle is not None and handle.id_bytes not in self.statements:
             executes.forget(self, handle, state)
 
+    def warnings_live_on(self, state: ServerState) -> bool:
+        """Whether this very connection has the session's diagnostics."""
+        return self.captured_warnings is None and self.warnings_on is state
+
     def lacks(self, state: ServerState) -> bool:
         """Whether the command asks for what is being captured from another connection, for that one's next client."""
-        needs = self.analysis.needs
+        if self.analysis.needs & lexed.WARNINGS and self.captured_warnings is None and self.warnings_on is not state:
+            return True
+        return self.reads_insert_id and insert_id.is_elsewhere(self, state)
+
+    @property
+    def reads_insert_id(self) -> bool:
+        """Whether the statement may read LAST_INSERT_ID(), or change it in a way that no reply tells."""
+        analysis = self.analysis
         return bool(
-            (needs & lexed.WARNINGS and self.captured_warnings is None and self.warnings_on is not state)
-            or (needs & lexed.LAST_INSERT_ID and self.last_insert_id is None and self.insert_id_on is not state)
+            analysis.needs & lexed.LAST_INSERT_ID
+            or analysis.after & lexed.ASK_LAST_INSERT_ID
+            or analysis.statements > 1
+            or analysis.call
         )
+
+    def questions_first(self, state: ServerState) -> Sequence[Step]:
+        """What the session's own connection must be asked before its next statement; then comes `steps_before`."""
+        asks = state.residue and insert_id.must_ask(self, state, reads=self.reads_insert_id)
+        return outcome.residue_steps(state) if asks else _NO_STEPS
 
     def connection_lost(self, state: ServerState) -> None:
         """The connection, with what only it knew (warnings, LAST_INSERT_ID()), is gone."""
         if self.captured_warnings is None and self.warnings_on is state:
             self.captured_warnings = []
-        if self.last_insert_id is None and self.insert_id_on is state:
-            self.last_insert_id = 0
+        insert_id.lost(self, state)
         self.captured()
 
     def captured(self) -> None:
         """Something that was on its way here has come, or is known not to come."""
         if self.captured_warnings is not None:
             self.warnings_on = None
-        if self.last_insert_id is not None:
-            self.insert_id_on = None
         waiting, self.when_captured = self.when_captured, None
         if waiting is not None:
             waiting()
