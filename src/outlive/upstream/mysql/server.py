@@ -49,6 +49,8 @@ log = logging.getLogger("outlive.upstream")
 
 CLOSE_TIMEOUT_S: Final = 5.0
 """How long the server's EOF is awaited after COM_QUIT; then KILL. The slot is free at the dead man's bound at the latest."""
+SETTLE_S: Final = 0.05
+"""Servers free the place of a connection a little after they closed its socket; who dials at once is refused (1040)."""
 ANSWER_TIMEOUT_S: Final = 5.0
 """A server that does not answer a ping for this long hangs, or is gone: whoever waits for it goes back to the queue."""
 _CLOSE_REASONS: Final = {AGE: "age", BUDGET: "budget", DRAIN: "drain", IDLE_TIMEOUT: "idle", KEY_SWITCH: "key_switch"}
@@ -184,8 +186,11 @@ class Server:
         elif isinstance(action, Close):
             self._close(action.slot, action.why)
         elif isinstance(action, Ping):
+            # A former client's answers are asked for first: while the ping runs, that client may be lent another one.
             connection = action.slot
-            connection.run([steps.ping_step()], lambda error: self._checked(connection, error))
+            connection.run(
+                [*residue_steps(connection.session), steps.ping_step()], lambda error: self._checked(connection, error)
+            )
         elif isinstance(action, Convert):
             self.metrics.conversions += 1
             self._capture_then(action.slot, lambda: self._start(self._convert(action.slot, as_key(action.key))))
@@ -334,7 +339,7 @@ class Server:
         if facts.init_connect or connection.session.role != key.role:
             self.change_to_itself(connection, lambda error: self._cleaned(connection, error))
             return
-        connection.run(steps.reset_steps(facts, self.dead_man_s), lambda error: self._cleaned(connection, error))
+        connection.run(steps.reset_steps(facts), lambda error: self._cleaned(connection, error))
 
     def _forget_and_clean(self, connection: ServerConnection) -> None:
         state = connection.session
@@ -355,7 +360,7 @@ class Server:
             if change_user or facts.init_connect:
                 self.change_to_itself(connection, done)
             else:
-                connection.run(steps.reset_steps(facts, self.dead_man_s), done)
+                connection.run(steps.reset_steps(facts), done)
 
         self._capture_then(connection, captured)
 
@@ -479,11 +484,17 @@ class Server:
 
     def _gone(self, connection: ServerConnection, now: float) -> None:
         """The socket is closed: the slot is free if it was the server's doing; else at the dead man's bound."""
-        if connection.saw_end:
+        self.pool.closing(connection)
+        if connection.saw_end and self.pool.draining:
             self.pool.closed(connection, now)
+        elif connection.saw_end:
+            self._loop.call_later(SETTLE_S, self._settled, connection)
         else:
-            self.pool.closing(connection)
             self._orphans[connection] = now + self.dead_man_s
+
+    def _settled(self, connection: ServerConnection) -> None:
+        self.pool.closed(connection, self._loop.time())
+        self.stir()
 
     def sweep(self, now: float) -> None:
         """Once a second: connections that give no answer, or do not end, and orphans whose bound has passed."""

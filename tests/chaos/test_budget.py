@@ -1,0 +1,129 @@
+"""The budget, as the server itself counts it, every 10 ms, under everything that makes connections come and go."""
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Iterator
+
+import pymysql
+import pytest
+
+from ..servers import MariaDB, MySQL97
+from ..servers.database import APP, APP2, DatabaseServer
+from .wire import RawClient, query
+
+BUDGET = 5
+PROBES = 1
+
+
+class Sampler(threading.Thread):
+    """Counts the server's connections without its own, every 10 ms."""
+
+    def __init__(self, server: DatabaseServer) -> None:
+        super().__init__(daemon=True)
+        self._connection = server.connect()
+        self._done = threading.Event()
+        self.most = 0
+        self.samples = 0
+
+    def run(self) -> None:
+        with self._connection.cursor() as cursor:
+            while not self._done.wait(0.01):
+                cursor.execute("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
+                self.most = max(self.most, int(cursor.fetchone()[1]) - PROBES)
+                self.samples += 1
+
+    def refused(self) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SHOW GLOBAL STATUS LIKE 'Connection_errors_max_connections'")
+            return int(cursor.fetchone()[1])
+
+    def stop(self) -> None:
+        self._done.set()
+        self.join(5)
+
+
+@pytest.fixture(params=[MariaDB, MySQL97])
+def exact(request: pytest.FixtureRequest) -> Iterator[DatabaseServer]:
+    """A server whose max_connections is the budget and the sampler, not one more."""
+    with request.param(tls=False, max_connections=BUDGET + PROBES) as server:
+        yield server
+
+
+def churn(node, seconds: float, rng: random.Random, results: list[object]) -> None:
+    """One function after the other, each with its own way to live and to die."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            client = RawClient(
+                node.host,
+                node.port,
+                rng.choice((APP, APP, APP2)),
+                client_flag=rng.choice((0, pymysql.constants.CLIENT.FOUND_ROWS, pymysql.constants.CLIENT.IGNORE_SPACE)),
+                autocommit=rng.random() < 0.7,
+            )
+            for _ in range(rng.randrange(4)):
+                number = rng.randrange(1 << 30)
+                assert client.run(f"SELECT {number}") == ((number,),)
+            what = rng.randrange(7)
+            if what == 0:
+                client.run("BEGIN")
+            elif what == 1:
+                client.send(query("SELECT SLEEP(5)"))
+                time.sleep(rng.random() * 0.05)
+            elif what == 2:
+                client.send(query("SELECT 1")[: rng.randrange(1, 10)])
+            elif what == 3:
+                client.send(b"\xff\xff\xff\x00\x03SELECT '" + b"x" * 600_000)
+            elif what == 4:
+                client.run("CREATE TEMPORARY TABLE t (n INT)")
+            elif what == 5:
+                client.run("SELECT GET_LOCK('x', 0)")
+            client.die(rng.choice(("fin", "rst")))
+            results.append(None)
+        except (pymysql.err.Error, OSError) as error:
+            results.append(error.args[0])
+
+
+def test_never_above_the_budget(exact: DatabaseServer, outlive, count) -> None:
+    seconds = float(count(6, 60))
+    sampler = Sampler(exact)
+    node = outlive(
+        f"""
+[databases.test]
+url = "{exact.url(APP)}"
+max_connections = {BUDGET}
+max_age_s = 2
+idle_timeout_s = 1
+acquire_timeout_s = 20
+transaction_idle_timeout_s = 1
+[databases.test.users]
+{APP2.user} = "{APP2.password}"
+"""
+    )
+    results: list[object] = []
+    sampler.start()
+    workers = [
+        threading.Thread(target=churn, args=(node, seconds, random.Random(number), results)) for number in range(12)
+    ]
+    for worker in workers:
+        worker.start()
+    stop = time.monotonic() + seconds
+    while time.monotonic() < stop:
+        time.sleep(0.3)
+        with contextlib.suppress(pymysql.err.Error), sampler._connection.cursor() as _, node.connect() as killer:
+            with killer.cursor() as cursor:
+                cursor.execute(f"KILL QUERY {0x80000000 + random.randrange(1, 200)}")
+    for worker in workers:
+        worker.join(40)
+        assert not worker.is_alive()
+    refused = sampler.refused()
+    sampler.stop()
+    assert sampler.samples > 20 * seconds  # Python threads share the machine with everything else
+    assert sampler.most <= BUDGET
+    assert node.metric("outlive_dials") > 20
+    print(f"{len(results)} functions, {node.metric('outlive_dials'):.0f} dials, at most {sampler.most}, {refused} refused")
+    assert [code for code in results if code is not None] == []
+    assert refused == 0
+    assert node.metric("outlive_dial_failures") == 0
