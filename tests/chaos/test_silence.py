@@ -50,7 +50,7 @@ def test_two_hundred_frozen_readers_hinder_nobody(mariadb: MariaDB, outlive, wat
             cursor.execute("SELECT CONNECTION_ID(), @@autocommit")
             assert cursor.fetchone() == (client.thread_id(), 0)
         client.commit()
-    assert node.metric("outlive_errors") == 0
+    assert node.metric("outlive_errors_total") == 0
     for client in frozen:
         client.close()
 
