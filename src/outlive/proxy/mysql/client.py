@@ -36,7 +36,7 @@ from outlive.upstream.mysql.connection import ServerConnection
 from outlive.upstream.mysql.key import as_key
 from outlive.upstream.mysql.server import Client
 from outlive.wire import ProtocolError
-from outlive.wire.mysql.constants import COM_QUERY, SERVER_STATUS_IN_TRANS
+from outlive.wire.mysql.constants import COM_QUERY, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS
 from outlive.wire.mysql.ok import ERR
 from outlive.wire.mysql.packets import packet as frame
 from outlive.wire.mysql.reply import ANY_SEQUENCE, REPLY_PREPARE, ReplyReader
@@ -50,6 +50,7 @@ WHOLE_BYTES: Final = 256 * 1024
 """A command up to this size is held whole before it goes on; a larger one is streamed."""
 _WRITTEN: Final = re.compile(b"[wWL]")
 """In the server's own account of a transaction: a function called by a SELECT wrote, or tables are locked."""
+_ENDING: Final = frozenset((b"COMMIT", b"ROLLBACK"))
 _TRANSACTIONAL: Final = frozenset(
     (b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"REPLACE", b"COMMIT", b"ROLLBACK", b"CALL", b"WITH", b"DO")
 )
@@ -372,13 +373,13 @@ class ProxiedClient(Client):
             self.phase = PREPARING
             connection.run([*([ping_step()] if stale else ()), *questions], self._prepared_afresh)
             return
+        renewal = session.renewal(state)
+        if renewal:  # asked first: what needs one may have no steps
+            self._renew(connection, packet, renewal)
+            return
         steps = session.steps_before(state)
         if not steps and not stale:
             self._send(connection, packet)
-            return
-        renewal = session.renewal(state)
-        if renewal:
-            self._renew(connection, packet, renewal)
             return
         self._outgoing = packet
         self.phase = PREPARING
@@ -670,8 +671,11 @@ class ProxiedClient(Client):
         if self.probing:
             self.services.relax(self)
         self.server.give_back(connection)
-        if self.route.closes_after_transaction and self.session.analysis.verb in _TRANSACTIONAL:
-            self.channel.close()
+        if self.route.closes_after_transaction:
+            # With autocommit=0 a statement that opened none, as SELECT 1, has not ended one either.
+            automatic = self.session.status & SERVER_STATUS_AUTOCOMMIT
+            if self.session.analysis.verb in (_TRANSACTIONAL if automatic else _ENDING):
+                self.channel.close()
 
     def server_lost(self) -> None:
         """The connection ended with the lease on it. What was under way gets the protocol's error; nothing is sent again."""
