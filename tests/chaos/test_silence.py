@@ -10,7 +10,6 @@ import pymysql
 import pytest
 
 from ..servers import MariaDB, Network, OutliveProcess
-from ..servers.database import APP
 from .conftest import Watch
 from .wire import RawClient, query
 

@@ -68,7 +68,7 @@ class Entry(Client):
         if (self.user, self._schema) in server.known_schemas and server.facts is not None:
             self._finish(None)
             return
-        self.key = key_of(self.user, self._capabilities)
+        self.key = key_of(self.user, self._capabilities, reads=not self._route.writes)
         self.settings = None
         connection = server.pool.acquire(self.key, None, None, self)
         if connection is not None:

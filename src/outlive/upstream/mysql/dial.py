@@ -193,6 +193,7 @@ class Dialer:
                 if error is not None:
                     return await self._refused(key, password, error)
                 connection.session.role = None
+                connection.session.logged_in()
                 return await self._set_up(server, connection, key)
         except TimeoutError:
             return Failure("timeout", f"no change of user within {self.connect_timeout_s:g} s")
@@ -240,6 +241,7 @@ class Dialer:
             assert connection.greeting is not None
             variables, collations = connection.learned[-2:]
             facts = from_tables(connection.greeting.server_version, variables, collations)
+            facts.dead_man_s = server.dead_man_s
             error = await self._calibrate(connection, facts)
             if error is not None:
                 return _failure(error)
@@ -248,12 +250,12 @@ class Dialer:
                 server.facts = facts
                 if server.on_facts is not None:
                     server.on_facts()
-        commands = steps.first_steps(server.facts, server.dead_man_s, key.role)
+        commands = steps.first_steps(server.facts, key.role)
         error = await self._run(connection, commands)
         connection.session.role = key.role
         if error is not None:
             return _failure(error)
-        if self.refuses_read_only and not key.attempt and connection.read_only:
+        if self.refuses_read_only and connection.read_only and not (key.attempt or key.reads or connection.control):
             return Failure("read_only", "the server is read-only: it is not the primary")
         return None
 

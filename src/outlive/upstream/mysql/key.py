@@ -48,13 +48,15 @@ GREETING_ONLY: Final = -1
 class Key(NamedTuple):
     """Who a server connection is logged in as. `role`: the text of a SET ROLE, which no reset takes back.
 
-    `attempt` sets a connection apart that only tries a password (passthrough); 0 for all others.
+    `attempt` sets a connection apart that only tries a password (passthrough); 0 for all others. `reads`: for a route to
+    replicas, where a server that is read-only is as good as any.
     """
 
     user: str
     capabilities: int
     role: bytes | None = None
     attempt: int = 0
+    reads: bool = False
 
     def __str__(self) -> str:
         return self.user
@@ -64,9 +66,9 @@ _keys: dict[Key, Key] = {}
 _KEYS_MAX: Final = 100_000
 
 
-def key_of(user: str, capabilities: int, role: bytes | None = None) -> Key:
+def key_of(user: str, capabilities: int, role: bytes | None = None, *, reads: bool = False) -> Key:
     """The one Key with these values: the pool's fast way compares keys by identity."""
-    key = Key(user, capabilities & KEYED, role)
+    key = Key(user, capabilities & KEYED, role, 0, reads)
     if len(_keys) >= _KEYS_MAX:
         _keys.clear()
     return _keys.setdefault(key, key)

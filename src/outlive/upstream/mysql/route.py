@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -72,22 +73,18 @@ class Route:
 
     def server(self) -> Server:
         """The server for a client's next connection: the current writer, or the next replica."""
-        if not self.writes:
-            self._next_replica()
-        return self.servers[self._current]
+        return self.servers[self._current] if self.writes else self._some_replica()
 
-    def _next_replica(self) -> None:
-        """In turn, but for those that could not be reached just now."""
-        servers = self.servers
-        now = servers[0].time()
-        for _ in servers:
-            self._current = (self._current + 1) % len(servers)
-            if servers[self._current].pool.backoff.retry_at <= now:
-                return
+    def _some_replica(self) -> Server:
+        """Any, but for those that could not be reached just now."""
+        now = self.servers[0].time()
+        return random.choice(
+            [server for server in self.servers if server.pool.backoff.retry_at <= now] or self.servers
+        )
 
     def key(self, session: ClientSession) -> Key:
         """The pool key of a session."""
-        return key_of(session.user, session.capabilities, session.role)
+        return key_of(session.user, session.capabilities, session.role, reads=not self.writes)
 
     def trouble(self, server: Server, failure: Failure) -> None:
         """A dial failed: with other servers to go to, whoever waits goes there."""
@@ -96,6 +93,8 @@ class Route:
         if not self.writes:
             self._send_elsewhere(server)
         elif server is self.servers[self._current]:
+            if failure.kind == "read_only":
+                server.pool.retire_all("demoted")
             self._move_on(server, failure.kind)
 
     def _move_on(self, server: Server, why: str) -> None:
