@@ -1,7 +1,7 @@
 """A client of bare packets: what drivers do not do, and every byte of what comes back.
 
-It speaks by `outlive.wire` only, checks each packet's number, and keeps no state but what it is told. `Conversation` runs
-the same commands straight to a server and through Outlive, and writes down the replies so that they can be compared.
+It speaks by `outlive.wire` only, checks each packet's number, and keeps no state but what it is told. `Conversation`
+runs the same commands straight to a server and through Outlive, and writes down the replies for comparison.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class Raw:
     # -- replies -----------------------------------------------------------------------------------
 
     def reply(self, file: Callable[[], Iterable[bytes]] | None = None) -> list[bytes]:
-        """The whole reply to COM_QUERY, EXECUTE and what is answered by OK. `file` gives the packets of LOCAL INFILE."""
+        """The reply to COM_QUERY, EXECUTE and what is answered by OK. `file` gives the packets of LOCAL INFILE."""
         found: list[bytes] = []
         while True:
             payload = self.read()
@@ -162,7 +162,7 @@ class Raw:
                 assert file is not None, "a file is asked for"
                 self._send_file(file())
                 continue
-            if first in (0x00, 0xFE) and len(payload) < 9 or first == 0:
+            if (first == 0xFE and len(payload) < 9) or first == 0:
                 status = self._status(payload)
             else:
                 status = self._result(found, read_lenenc_number(payload, 0)[0])
@@ -255,7 +255,7 @@ class Raw:
     ) -> bytes:
         """`types=False` leaves the types out; `long` are the indexes of parameters sent before by SEND_LONG_DATA.
 
-        `names` are query attributes' names, the last of the values being theirs; `count` sets PARAMETER_COUNT_AVAILABLE.
+        `names` are query attributes', the last values being theirs; `count` sets PARAMETER_COUNT_AVAILABLE.
         """
         named = bool(self.capabilities & wire.CLIENT_QUERY_ATTRIBUTES)
         flags |= 8 if count or names else 0
@@ -356,7 +356,7 @@ class PreparingThief:
 
 
 class Conversation:
-    """One client that writes down what it sees; through Outlive a thief takes the connection between every two commands.
+    """One client that writes down what it sees; through Outlive a thief has its turn between every two commands.
 
     `holds`: from the next command on the session is expected to hold its connection, so that nobody can take it.
     """
@@ -379,7 +379,8 @@ class Conversation:
             return
         deadline = time.monotonic() + 2
         held = self.node.metric("outlive_leases_held")
-        while held != self.holds and time.monotonic() < deadline:  # a reply may be ahead of Outlive's own last questions
+        # A reply may be ahead of Outlive's own last questions.
+        while held != self.holds and time.monotonic() < deadline:
             held = self.node.metric("outlive_leases_held")
         assert held == self.holds, f"after {self.seen[-1:]}: {held:.0f} leases are held, where {self.holds:d} should be"
         if not self.holds:
@@ -431,7 +432,10 @@ Scenario = Callable[[Conversation], None]
 
 
 def seen_by(
-    target: DatabaseServer | OutliveProcess, scenario: Scenario, thief: Thief | PreparingThief | None = None, **login: Any
+    target: DatabaseServer | OutliveProcess,
+    scenario: Scenario,
+    thief: Thief | PreparingThief | None = None,
+    **login: Any,
 ) -> list[tuple[str, Any]]:
     """What a client of this scenario sees."""
     with Raw(target.host, target.port, **login) as raw:
@@ -460,8 +464,8 @@ def _comparable(reply: Any) -> Any:
         found[-1] = _STATEMENT_ID.sub(b"(?)", found[-1])
     for index, payload in enumerate(found):
         if len(payload) in (5, 7) and payload[0] == 0xFE:
-            # Before rows Outlive cannot know how the statement ends (no index used, more results); a server says that it
-            # prepared anew by itself, but not where the statement was prepared elsewhere.
+            # Before rows Outlive cannot know how the statement ends (no index used, more results); a server says that
+            # it prepared anew by itself, but not where the statement was prepared elsewhere.
             status = int.from_bytes(payload[3:5], "little") & ~_STATUS_OF_A_STATEMENT & ~(8 if len(payload) == 5 else 0)
             found[index] = payload[:3] + status.to_bytes(2, "little") + payload[5:]
     return found

@@ -26,7 +26,7 @@ from outlive.proxy.mysql.phases import (
     WAITING,
 )
 from outlive.proxy.mysql.long_text import LONG_BYTES, LongText
-from outlive.proxy.mysql.upload import Upload
+from outlive.proxy.mysql.upload import PREPARE_BYTES, Upload
 from outlive.session.mysql import actions
 from outlive.session.mysql.analysis import PLAIN_READ, WARNINGS
 from outlive.session.mysql.client_session import RENEW_BY_CHANGE_OF_USER, ClientSession
@@ -36,7 +36,7 @@ from outlive.upstream.mysql.connection import ServerConnection
 from outlive.upstream.mysql.key import as_key
 from outlive.upstream.mysql.server import Client
 from outlive.wire import ProtocolError
-from outlive.wire.mysql.constants import COM_QUERY, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS
+from outlive.wire.mysql.constants import COM_QUERY, COM_STMT_PREPARE, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS
 from outlive.wire.mysql.ok import ERR
 from outlive.wire.mysql.packets import packet as frame
 from outlive.wire.mysql.reply import ANY_SEQUENCE, REPLY_PREPARE, ReplyReader
@@ -126,12 +126,18 @@ class ProxiedClient(Client):
                 break
         held = len(inbox)
         # A whole command may be held while it is incomplete; what was sent ahead of its turn may not grow like that.
-        limit = WHOLE_BYTES + 4 if self.phase == READY else self.services.client_buffer_bytes
+        limit = self._whole_bytes() + 4 if self.phase == READY else self.services.client_buffer_bytes
         self.channel.pause_reading(
             held >= limit
             or self.stalled_at > 0.0
-            or (self._upload is not None and (held > 0 or self._upload.turn_over))
+            # A packet's header may come in two parts: less than one stops nothing.
+            or (self._upload is not None and (held >= 4 or self._upload.turn_over))
         )
+
+    def _whole_bytes(self) -> int:
+        """Up to what size the command at the head of the inbox is held whole."""
+        inbox = self._inbox
+        return PREPARE_BYTES if len(inbox) > 4 and inbox[4] == COM_STMT_PREPARE else WHOLE_BYTES
 
     def _take_command(self) -> bool:
         inbox = self._inbox
@@ -146,7 +152,7 @@ class ProxiedClient(Client):
             self._refuse_and_close(errors.OUT_OF_ORDER)
             return False
         end = length + 4
-        if end > WHOLE_BYTES:
+        if end > WHOLE_BYTES and end > self._whole_bytes():
             return self._begin_upload()
         if length == 0:
             del inbox[:4]
@@ -349,14 +355,20 @@ class ProxiedClient(Client):
 
     def _give_up(self, error: ERR) -> None:
         self._outgoing = b""
-        if self._upload is not None or self.session.reply_kind == NO_REPLY:
-            # The rest of the command is still to come and has nowhere to go; or a part of a parameter is lost, which no
-            # answer can tell, and must not be missing from what is executed.
+        if self.session.reply_kind == NO_REPLY:
+            # A part of a parameter is lost, which no answer can tell, and must not be missing from what is executed.
             self._refuse_and_close(error)
             return
         self.services.metrics.errors.add(str(error.code))
-        self.phase = READY
-        self.channel.send(frame(1, error.encode()))
+        self._answer_error(error)
+
+    def _answer_error(self, error: ERR) -> None:
+        if self._upload is None:
+            self.phase = READY
+            self.channel.send(frame(1, error.encode()))
+        else:
+            self._upload.refuse(error)  # the rest of the command is still to come
+            self.phase = UPLOADING
         self._read_on_soon()
 
     def _prepare(self, connection: ServerConnection, packet: bytes, *, stale: bool = False) -> None:
@@ -452,14 +464,12 @@ class ProxiedClient(Client):
         """The connection is not in the session's state, and the command was not sent: the server's reason is its answer."""
         self._outgoing = b""
         session = self.session
-        if self._upload is not None:
-            self._refuse_and_close(error)
-            return
         if session.in_transaction or session.holds:
             # It is the session's own connection: only the step failed, such as preparing on a changed table.
-            self.phase = READY
-            self.channel.send(frame(1, error.encode()))
-            self._read_on_soon()
+            if session.reply_kind == NO_REPLY:
+                self._refuse_and_close(error)
+            else:
+                self._answer_error(error)
             return
         self.connection = self.last = None
         self.server.clean(connection)
@@ -474,6 +484,8 @@ class ProxiedClient(Client):
         except ProtocolError:
             self._refuse_and_close(errors.MALFORMED)
             return
+        if self._upload is not None:
+            data = self._upload.begun(data)
         if state.unwanted:
             data = state.take_closes() + data
         kind = session.reply_kind
@@ -528,20 +540,26 @@ class ProxiedClient(Client):
             return False
         self.active_at = self.services.now
         self.activity += 1
-        if upload.error is not None:
-            self._refuse_and_close(upload.error)
-            return False
+        if upload.refused:
+            self.phase = UPLOADING
+            return True
         self._forward(head)
         return self.phase == UPLOADING
 
     def _take_upload(self) -> bool:
         """Sends on what there is; at the end of the command (or file) its reply is awaited."""
         connection, upload = self.connection, self._upload
+        if upload is not None and upload.refused:
+            return self._throw_away(upload)
         if connection is None or upload is None:
             return False
         if not connection.writable:
             return False
         data = upload.take(self._inbox)
+        if upload.done and self.phase == UPLOADING and self.session.must_not_run(upload.analysis()):
+            self._drop_connection("a long command that Outlive would have to change")
+            self._refuse_and_close(errors.TOO_LARGE)
+            return False
         if data:
             self.activity += 1
             self.server.metrics.bytes_to_server += len(data)
@@ -557,12 +575,22 @@ class ProxiedClient(Client):
             self.reader.resume_after_infile(upload.last_sequence)
             return True
         self.session.analysis = upload.analysis()
+        self.reader.sequence_shift = upload.sequence_shift
         if self.session.reply_kind == NO_REPLY:
             self._streamed(connection)
             return True
         self.reader.file_expected = not self.session.analysis.plain
         self.phase = RELAYING
         return True
+
+    def _throw_away(self, upload: Upload) -> bool:
+        """The rest of a command that will not run; at its end it is answered."""
+        upload.take(self._inbox)
+        if upload.done:
+            self._upload = None
+            self.phase = READY
+            self.channel.send(upload.refusal())
+        return upload.done
 
     def _upload_on(self) -> None:
         """Another turn of an upload whose text is being read."""
