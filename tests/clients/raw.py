@@ -40,7 +40,7 @@ class Raw:
         client.connection_id = int.from_bytes(greeting[position : position + 4], "little")
         scramble = greeting[position + 4 : position + 12] + greeting[position + 31 : position + 43]
         plugin = greeting[position + 44 :].rstrip(b"\0")
-        proof = _native(account.password, scramble) if plugin.startswith(b"mysql_native") else _sha2(account, scramble)
+        proof = native_proof(account.password, scramble) if plugin.startswith(b"mysql_native") else sha2_proof(account, scramble)
         payload = struct.pack("<IIB23x", _CAPABILITIES, 1 << 24, 45) + account.user.encode() + b"\0"
         payload += bytes((len(proof),)) + proof + database.encode() + b"\0" + plugin + b"\0"
         client.writer.write(len(payload).to_bytes(3, "little") + b"\1" + payload)
@@ -89,8 +89,8 @@ class Raw:
 
     def _ok(self, packet: bytes) -> None:
         position = 1
-        _, position = _number(packet, position)
-        self.insert_id, position = _number(packet, position)
+        _, position = lenenc(packet, position)
+        self.insert_id, position = lenenc(packet, position)
         self.status = int.from_bytes(packet[position : position + 2], "little")
 
     async def _packet(self) -> bytes:
@@ -114,13 +114,13 @@ def _row(packet: bytes) -> tuple[str | None, ...]:
             values.append(None)
             position += 1
         else:
-            length, position = _number(packet, position)
+            length, position = lenenc(packet, position)
             values.append(packet[position : position + length].decode())
             position += length
     return tuple(values)
 
 
-def _number(packet: bytes, position: int) -> tuple[int, int]:
+def lenenc(packet: bytes, position: int) -> tuple[int, int]:
     first = packet[position]
     if first < 0xFB:
         return first, position + 1
@@ -132,13 +132,13 @@ def _error(packet: bytes) -> ServerSaid:
     return ServerSaid(int.from_bytes(packet[1:3], "little"), packet[3:].decode(errors="replace"))
 
 
-def _native(password: str, scramble: bytes) -> bytes:
+def native_proof(password: str, scramble: bytes) -> bytes:
     one = hashlib.sha1(password.encode()).digest()
     two = hashlib.sha1(scramble + hashlib.sha1(one).digest()).digest()
     return bytes(a ^ b for a, b in zip(one, two, strict=True))
 
 
-def _sha2(account: Account, scramble: bytes) -> bytes:
+def sha2_proof(account: Account, scramble: bytes) -> bytes:
     one = hashlib.sha256(account.password.encode()).digest()
     two = hashlib.sha256(hashlib.sha256(one).digest() + scramble).digest()
     return bytes(a ^ b for a, b in zip(one, two, strict=True))
