@@ -142,10 +142,13 @@ class Raw:
     def at_end(self) -> bool:
         """Whether the other side has closed (waits for it)."""
         try:
-            data = self.socket.recv(1)
+            while self.socket.recv(1 << 16):
+                pass
         except ConnectionResetError:
-            return True
-        return not data and not self._buffer
+            pass
+        except TimeoutError:
+            return False
+        return True
 
     # -- replies -----------------------------------------------------------------------------------
 

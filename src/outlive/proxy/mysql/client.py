@@ -345,6 +345,14 @@ class ProxiedClient(Client):
         """The server refuses the user: its own words."""
         self._give_up(refusal)
 
+    def interrupt(self) -> None:
+        """KILL QUERY: a statement that still waits for its connection will not run."""
+        if self.phase == WAITING:
+            self.server.pool.cancel(self)
+            if self.server.pool.stirred:
+                self.server.stir()
+            self._give_up(errors.INTERRUPTED)
+
     def comes_by(self, route: Route) -> bool:
         """See `Client`."""
         return route is self.route
@@ -647,13 +655,15 @@ class ProxiedClient(Client):
             connection.run(after, self._asked)
             return
         self.phase = READY
-        if not session.status & SERVER_STATUS_IN_TRANS:
-            if session.analysis.plain and not (
-                session.holds or session.transaction_state or connection.doubtful or self.pins
-            ):
-                self._release(connection)
-            else:
-                self._settle()
+        if session.status & SERVER_STATUS_IN_TRANS:
+            if session.holds or self.pins:
+                self.services.pinned(self)
+        elif session.analysis.plain and not (
+            session.holds or session.transaction_state or connection.doubtful or self.pins
+        ):
+            self._release(connection)
+        else:
+            self._settle()
         if self._inbox:
             self._read_on()
 

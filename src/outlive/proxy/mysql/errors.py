@@ -33,6 +33,7 @@ DRAINING: Final = ERR(wire.ER_SERVER_SHUTDOWN, b"08S01", b"Server shutdown in pr
 TOO_MANY_CLIENTS: Final = ERR(
     wire.ER_CON_COUNT_ERROR, b"08004", b"Too many connections: max_clients are connected, and each of them is at work"
 )
+INTERRUPTED: Final = ERR(wire.ER_QUERY_INTERRUPTED, b"70100", b"Query execution was interrupted")
 KILLED: Final = ERR(wire.ER_CONNECTION_KILLED, b"70100", b"Connection was killed")
 
 

@@ -19,7 +19,7 @@ from outlive.observe.metrics import Metrics
 from outlive.proxy.mysql import errors
 from outlive.proxy.mysql.gate import Gate
 from outlive.proxy.mysql.passthrough import PassthroughLogins
-from outlive.proxy.mysql.phases import READY, RELAYING
+from outlive.proxy.mysql.phases import INFILE, READY, RELAYING
 from outlive.proxy.mysql.routes import Routes
 from outlive.proxy.mysql.users import ClientUsers
 from outlive.session.mysql import local_answers
@@ -302,12 +302,24 @@ class Services:
             killer.answer(frame(1, errors.no_such_thread(number).encode()))
         elif victim.session.user != killer.session.user:
             killer.answer(frame(1, errors.not_owner(number).encode()))
+        elif victim is killer:
+            self._kill_itself(killer, kill)
         elif kill.kind == "connection":
+            if victim.connection is not None and victim.phase == RELAYING:
+                victim.server.killer.kill(victim.connection, "client")  # a write too, which a client's death would let finish
             killer.answer(local_answers.ok(killer.session))
             channel.close()
-        elif victim.connection is not None and victim.phase == RELAYING:
+        elif victim.connection is not None and victim.phase in (RELAYING, INFILE):
             victim.server.killer.kill(
                 victim.connection, "client", lambda: killer.answer(local_answers.ok(killer.session))
             )
         else:
+            victim.interrupt()
             killer.answer(local_answers.ok(killer.session))
+
+    def _kill_itself(self, killer: ProxiedClient, kill: Kill) -> None:
+        """The statement that runs is the KILL: it is the one that is interrupted (both servers, measured)."""
+        ended = kill.kind == "connection" and killer.session.facts.mariadb
+        killer.answer(frame(1, (errors.KILLED if ended else errors.INTERRUPTED).encode()))
+        if kill.kind == "connection":
+            killer.channel.close()

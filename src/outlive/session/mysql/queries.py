@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from outlive.session.mysql import analysis as lexed
 from outlive.session.mysql import local_answers, set_effects, virtual
 from outlive.session.mysql.actions import ANSWER, FORWARD, KILL
-from outlive.session.mysql.analysis import Analysis, Trivial
+from outlive.session.mysql.analysis import Analysis, Kill, Trivial
 from outlive.session.mysql.variables import VIRTUAL
 from outlive.wire.mysql.constants import ER_NOT_SUPPORTED_YET
 from outlive.wire.mysql.packets import packet as frame
@@ -15,20 +16,25 @@ from outlive.wire.mysql.packets import packet as frame
 if TYPE_CHECKING:
     from outlive.session.mysql.client_session import ClientSession
 
+_COUNTS_OF_WARNINGS: Final = ("warning_count", "error_count")
 ROW_COUNT_VARIABLE: Final = b"@`outlive row_count`"
 FOUND_ROWS_VARIABLE: Final = b"@`outlive found_rows`"
 """In a prepared text the counts' functions become these variables, set before each execution. The names hold a
-space, so
-that no client meets them by accident."""
+space, so that no client meets them by accident."""
+_INTEGER: Final = b"IFNULL(CAST(%s AS SIGNED),0)"
+"""Gives such a variable the functions' own type, BIGINT NOT NULL, also before it is set."""
 
 
 def special(session: ClientSession, packet: bytes, start: int, analysis: Analysis) -> int:
     """A COM_QUERY whose text (from `start` in the packet) is not plain."""
     if analysis.kill is not None:
-        return _kill(session, analysis)
-    if analysis.trivial is not None and _answer(session, analysis.trivial):
-        return ANSWER
+        return _kill(session, analysis, packet[start:])
     text = packet[start:]
+    if analysis.trivial is not None and _answer(session, analysis, text):
+        return ANSWER
+    if analysis.needs & lexed.WARNINGS and not _warnings_at_hand(session, analysis):
+        # The diagnostics area cannot be made again on another connection, nor on this one after somebody else.
+        return refuse(session, "GET DIAGNOSTICS outside a transaction, nor SHOW WARNINGS before another statement")
     if analysis.verb == b"SET":
         session.set_name = set_effects.name_of(session, text, analysis)
         if session.set_name is not None and set_effects.answer(session, session.set_name):
@@ -54,30 +60,46 @@ def refuse(session: ClientSession, what: str) -> int:
     return ANSWER
 
 
-def _kill(session: ClientSession, analysis: Analysis) -> int:
+_OWN_ID: Final = re.compile(rb"(?i)KILL\s+(?:HARD\s+|SOFT\s+)?(?:CONNECTION\s+|QUERY\s+)?CONNECTION_ID\s*\(\s*\)\s*;?\s*\Z")
+
+
+def _kill(session: ClientSession, analysis: Analysis, text: bytes) -> int:
     kill = analysis.kill
+    if kill is not None and kill.id is None and _OWN_ID.match(text.strip()):
+        kill = Kill(kill.kind, session.connection_id)
     if kill is None or kill.id is None or kill.kind not in ("query", "connection") or analysis.statements > 1:
         return refuse(session, "this form of KILL; it takes one connection id")
     session.kill = kill
     return KILL
 
 
-def _answer(session: ClientSession, trivial: Trivial) -> bool:
+def _warnings_at_hand(session: ClientSession, analysis: Analysis) -> bool:
+    if session.holds_connection or any(item.what in _COUNTS_OF_WARNINGS for item in analysis.substitutions):
+        return True
+    return session.captured_warnings is None and analysis.verb != b"GET"
+
+
+def _answer(session: ClientSession, analysis: Analysis, text: bytes) -> bool:
     """Answers a question that the session can answer; False where a server must."""
+    trivial = analysis.trivial
+    assert trivial is not None
     what = trivial.what
     if what == "row_count":
-        session.answer = local_answers.number(session, trivial.label, session.affected_rows)
+        session.answer = local_answers.row_count(session, trivial.label)
     elif what == "found_rows":
-        session.answer = local_answers.number(
-            session, trivial.label, session.found_rows, unsigned=not session.facts.mariadb
-        )
+        session.answer = local_answers.found_rows(session, trivial.label)
+        session.captured_warnings = local_answers.warnings_of_found_rows(session)
+        return True
     elif what == "connection_id":
-        session.answer = local_answers.number(session, trivial.label, session.connection_id, unsigned=True)
+        session.answer = local_answers.connection_id(
+            session, text[analysis.substitutions[0].start :].startswith(b"@@"), trivial.label
+        )
     elif what.startswith("show_") or what in ("warning_count", "error_count"):
         return _answer_diagnostics(session, trivial)
     else:
         return False
-    session.captured_warnings = []
+    if not session.facts.mariadb:  # which keeps them over statements without a table
+        session.captured_warnings = []
     return True
 
 
@@ -85,6 +107,7 @@ def _answer_diagnostics(session: ClientSession, trivial: Trivial) -> bool:
     rows = session.captured_warnings
     if rows is None:
         return False  # they are still on the connection
+    what_is_shown = trivial.what.startswith("show_")
     if trivial.what in ("show_errors", "show_count_errors", "error_count"):
         rows = [row for row in rows if row[0] == b"Error"]
     if trivial.what in ("show_warnings", "show_errors"):
@@ -93,8 +116,25 @@ def _answer_diagnostics(session: ClientSession, trivial: Trivial) -> bool:
             rows = rows[offset : offset + count]
         session.answer = local_answers.warnings(session, rows)
     else:
-        session.answer = local_answers.number(session, trivial.label, len(rows), unsigned=True)
+        count = _warning_count(session, rows) if "warning" in trivial.what else len(rows)
+        session.answer = local_answers.variable(session, trivial.label, count)
+        if not (what_is_shown or session.facts.mariadb):
+            session.captured_warnings = []
     return True
+
+
+def prepared_text(session: ClientSession, text: bytes, analysis: Analysis) -> bytes | None:
+    """The text to prepare at a server; None after a refusal, which is then the session's answer."""
+    if analysis.kill is not None:
+        refuse(session, "KILL as a prepared statement")
+        return None
+    assigned = [item for item in analysis.assignments if item.scope == "session" and item.name in VIRTUAL]
+    if not assigned:
+        return substituted(session, text, analysis, prepared=True) if analysis.substitutions else text
+    if analysis.substitutions or not all(item.is_literal and item.value != b"?" for item in assigned):
+        refuse(session, "an expression as the value of a session_track variable or of wait_timeout")
+        return None
+    return _without_virtual(text, analysis) or b"DO 0"
 
 
 def _without_virtual(text: bytes, analysis: Analysis) -> bytes:
@@ -125,25 +165,48 @@ def substituted(session: ClientSession, text: bytes, analysis: Analysis, *, prep
         pieces.append(text[position : item.start])
         position = item.end
         if item.what != "label":
-            pieces.append(_literal(session, item.what, prepared) or text[item.start : item.end])
+            pieces.append(_typed(item.what, _literal(session, item.what, prepared), text[item.start : item.end]))
         if item.label is not None:
             pieces.append(b" AS `" + item.label.replace(b"`", b"``") + b"`")
     pieces.append(text[position:])
     return b"".join(pieces)
 
 
+def _warning_count(session: ClientSession, rows: list[tuple[bytes | None, ...]]) -> int:
+    """There may have been more than max_error_count, which are all that is shown."""
+    return max(session.warning_count, len(rows)) if rows else 0
+
+
+def _typed(what: str, literal: bytes, original: bytes) -> bytes:
+    """The literal with the column type of what it stands for, which drivers show: a bare one would be as short as it is.
+
+    A type that two values share is wide enough for both, and nullable if both are (measured on both servers).
+    """
+    if not literal or literal.startswith(b"@"):
+        return literal or original
+    if what in ("row_count", "found_rows"):
+        return b"IFNULL(" + literal + b"," + original + b")"
+    if what == "connection_id" and not original.startswith(b"@@"):
+        return b"IFNULL(CAST(" + literal + b" AS UNSIGNED)," + original + b")"
+    if literal.isdigit() and what not in virtual.BOOLEANS:
+        literal = b"CAST(" + literal + b" AS UNSIGNED)"
+    return b"IF(1," + literal + b"," + original + b")"
+
+
 def _literal(session: ClientSession, what: str, prepared: bool) -> bytes:
     if what == "row_count":
-        return ROW_COUNT_VARIABLE if prepared else b"%d" % session.affected_rows
+        return _INTEGER % ROW_COUNT_VARIABLE if prepared else b"%d" % session.affected_rows
     if what == "found_rows":
-        return FOUND_ROWS_VARIABLE if prepared else b"%d" % session.found_rows
+        return _INTEGER % FOUND_ROWS_VARIABLE if prepared else b"%d" % session.found_rows
     if what == "connection_id":
         return b"%d" % session.connection_id
     if what in ("warning_count", "error_count"):
         rows = session.captured_warnings
         if rows is None:
             return b""  # still on the connection: the function itself is right
-        return b"%d" % len(rows if what == "warning_count" else [row for row in rows if row[0] == b"Error"])
+        if what == "warning_count":
+            return b"%d" % _warning_count(session, rows)
+        return b"%d" % len([row for row in rows if row[0] == b"Error"])
     return virtual.literal_of(session, what.encode())
 
 
