@@ -112,9 +112,8 @@ transaction_idle_timeout_s = 1
     stop = time.monotonic() + seconds
     while time.monotonic() < stop:
         time.sleep(0.3)
-        with contextlib.suppress(pymysql.err.Error), sampler._connection.cursor() as _, node.connect() as killer:
-            with killer.cursor() as cursor:
-                cursor.execute(f"KILL QUERY {0x80000000 + random.randrange(1, 200)}")
+        with contextlib.suppress(pymysql.err.Error), node.connect() as killer, killer.cursor() as cursor:
+            cursor.execute(f"KILL QUERY {0x80000000 + random.randrange(1, 200)}")
     for worker in workers:
         worker.join(40)
         assert not worker.is_alive()
@@ -123,7 +122,7 @@ transaction_idle_timeout_s = 1
     assert sampler.samples > 20 * seconds  # Python threads share the machine with everything else
     assert sampler.most <= BUDGET
     assert node.metric("outlive_dials_total") > 20
-    print(f"{len(results)} functions, {node.metric('outlive_dials_total'):.0f} dials, at most {sampler.most}, {refused} refused")
+    print(f"{len(results)} functions, {node.metric('outlive_dials_total'):.0f} dials, {refused} refused")
     assert [code for code in results if code is not None] == []
     assert refused == 0
     assert node.metric("outlive_dial_failures_total") == 0

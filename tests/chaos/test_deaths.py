@@ -1,4 +1,4 @@
-"""Clients that die, at every point of what they do. Their deaths cost a slot two seconds at the most, and nothing else."""
+"""Clients that die, at every point of what they do. It costs a slot two seconds at the most, and nothing else."""
 
 import contextlib
 import signal
@@ -171,8 +171,9 @@ def test_in_the_queue(node, made, watch: Watch, whole, eventually, how: str) -> 
     # The last one waits with a command that is too large to be held.
     uploading = made()
     uploading.socket.setblocking(False)
+    text = f"INSERT INTO deaths (what, n) VALUES ('queue-{how}', '{'z' * 3_000_000}')"
     with contextlib.suppress(BlockingIOError):
-        uploading.socket.send(command(3, f"INSERT INTO deaths (what, n) VALUES ('queue-{how}', '{'z' * 3_000_000}')".encode()))
+        uploading.socket.send(query(text))
     for client in [*waiters, uploading]:
         client.die(how)
     eventually(lambda: node.metric("outlive_waiters") <= 1, BOUND_S)
