@@ -233,7 +233,9 @@ def run_direct(server: DatabaseServer, found: Script) -> list[list[dict[str, Any
         connection.close()
 
 
-def run_through(server: DatabaseServer, node: OutliveProcess, found: Script, thief: Thief) -> list[list[dict[str, Any]]]:
+def run_through(
+    server: DatabaseServer, node: OutliveProcess, found: Script, thief: Thief
+) -> list[list[dict[str, Any]]]:
     """What each step shows through Outlive, with the thief between every two."""
     prepare(server, found)
     thief.steal()

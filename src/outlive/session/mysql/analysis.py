@@ -25,11 +25,15 @@ FOUND_ROWS: Final = 4
 CONNECTION_ID: Final = 8
 WARNINGS: Final = 16
 VIRTUAL: Final = 32
+#: Its OK tells how many warnings there are, without being a statement that clears those before it (COM_INIT_DB).
+NO_WARNINGS: Final = 64
 
 # Analysis.after: what the proxy must ask the server connection for after the statement, before it is lent to another
 # client.
 ASK_FOUND_ROWS: Final = 1
 ASK_LAST_INSERT_ID: Final = 2
+#: MariaDB's SET STATEMENT: the tracker tells what was set, and not that it is taken back.
+ASK_SETTINGS: Final = 4
 
 # Hold.change
 HOLD: Final = 1

@@ -40,6 +40,10 @@ def read_set(tokens: Sequence[Token], raw: Callable[[int, int], bytes | None]) -
         if names is None:
             settings.holds.append(UNSURE)
         return settings
+    scoped = upper(tokens, 0) in SCOPES
+    if upper(tokens, scoped) == b"TRANSACTION" and not _is_assignment(tokens, scoped + 1):
+        settings.next_transaction = not scoped  # the comma in it is no comma between assignments
+        return settings
     scope = b""
     for item in _split(tokens):
         scope = _item(item, raw, settings, scope)

@@ -21,6 +21,7 @@ from outlive.session.mysql.lexer import DEFAULT_ANALYSER, Analyser, Lexer
 from outlive.session.mysql.server_state import RESIDUE_CHARACTERISTICS, RESIDUE_DIAGNOSTICS, ServerState
 from outlive.session.mysql.settings import EMPTY, MULTI_STATEMENTS, SCHEMA, Settings, difference, updated
 from outlive.session.mysql.steps import Step
+from outlive.session.mysql.variables import VIRTUAL
 from outlive.wire.mysql import constants as wire
 from outlive.wire.mysql.reply import (
     REPLY_FIELD_LIST,
@@ -107,6 +108,7 @@ class ClientSession:
         "transaction_state",
         "user",
         "virtual",
+        "warning_count",
         "warnings_on",
         "when_captured",
     )
@@ -170,6 +172,7 @@ class ClientSession:
         self.when_captured: Callable[[], None] | None = None
         self.affected_rows = 0
         self.found_rows = 0
+        self.warning_count = 0
         self.captured_warnings: list[tuple[bytes | None, ...]] | None = []
         self.refresh_mode()
 
@@ -249,6 +252,13 @@ class ClientSession:
     def text_position(self, packet: bytes) -> int:
         """Where the text of a command that `has_text` begins. Raises ProtocolError."""
         return self.text_start(packet) if packet[4] == wire.COM_QUERY else 5
+
+    def must_not_run(self, analysis: Analysis) -> bool:
+        """Whether a text that is too long to be rewritten must not run as it is: KILL takes the ids that clients were given,
+        and the server's own wait_timeout is the dead man's switch."""
+        return analysis.kill is not None or any(
+            item.scope == "session" and item.name in VIRTUAL for item in analysis.assignments
+        )
 
     def lexer(self) -> Lexer:
         """For a text that is read in pieces, under this session's sql_mode and charset."""
@@ -474,7 +484,9 @@ def _forward(kind: int, analysis: Analysis) -> Callable[[ClientSession, bytes], 
 
 
 def _ping(session: ClientSession, packet: bytes) -> int:
-    session.answer = local_answers.ok(session)
+    # MySQL's answer counts the warnings of the statement before, which a ping leaves; MariaDB's does not.
+    kept = session.captured_warnings != [] and not session.facts.mariadb
+    session.answer = local_answers.ok(session, warnings=session.warning_count if kept else 0)
     return ANSWER
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from . import forms
 from .analysis import (
+    ASK_SETTINGS,
     CONNECTION_ID,
     HOLD,
     LAST_INSERT_ID,
@@ -178,6 +179,7 @@ class Lexer:
         if self._statements == 1:
             self._verb = verb
         if verb == b"SET" and upper(tokens, 1) == b"STATEMENT" and first == 0:
+            self._after |= ASK_SETTINGS
             tokens = _after_set_statement(tokens)
             verb = upper(tokens, 0)
         if (
@@ -304,6 +306,7 @@ class Lexer:
             self._needs or self._after or self._holds or self._assignments or self._charset or self._role or
             self._set_transaction
             or self._kill or trivial or self._ranges or self._load_local or self._call
+            or self._statements > 1  # its reply tells of the last one only
         )  # fmt: skip
         return Analysis(
             is_plain,

@@ -10,6 +10,7 @@ from outlive.session.mysql.analysis import Analysis
 from outlive.session.mysql.holds import CURSOR, LONG_DATA, SESSION_VARIABLE, UNEXPLAINED
 from outlive.session.mysql.prepared import ClientStatement
 from outlive.session.mysql.server_state import (
+    ROLE_UNKNOWN,
     RESIDUE_CHARACTERISTICS,
     RESIDUE_DIAGNOSTICS,
     RESIDUE_INSERT_ID,
@@ -39,6 +40,7 @@ reported.
 """
 
 
+_GENERATES_NO_ID: Final = frozenset((b"SELECT", b"SET", b"SHOW", b"USE", b"BEGIN", b"START", b"COMMIT", b"ROLLBACK"))
 _WITHOUT_TABLES: Final = frozenset(
     (b"SET", b"BEGIN", b"START", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE", b"USE")
 )
@@ -66,8 +68,9 @@ def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> l
     before = state.settings
     for raw in reader.changes:
         collation |= _apply_changes(session, parse_changes(raw), state)
-    if session.state_change:
-        _explain(session, analysis)
+    if session.state_change and _explain(session, analysis):
+        session.holds.add(UNEXPLAINED, None)
+        state.role = ROLE_UNKNOWN
     if not analysis.plain:
         if not _never_ran(analysis, reader.error):
             _apply_holds(session, analysis, state, bool(reader.error))
@@ -105,15 +108,23 @@ def _record_counts(session: ClientSession, reader: ReplyReader) -> None:
     if reader.error:
         session.affected_rows = -1
     elif reader.rows >= 0:
-        session.affected_rows, session.found_rows = -1, reader.rows
+        session.affected_rows = -1
+        if not _shows_diagnostics(session.analysis):
+            session.found_rows = reader.rows
     else:
         session.affected_rows = reader.affected_rows
+
+
+def _shows_diagnostics(analysis: Analysis) -> bool:
+    """SHOW WARNINGS or ERRORS, which leave FOUND_ROWS() alone (measured on both servers)."""
+    return analysis.verb == b"SHOW" and bool(analysis.needs & lexed.WARNINGS)
 
 
 def _record_diagnostics(session: ClientSession, reader: ReplyReader, state: ServerState) -> None:
     """Warnings stay on the connection (None says so) and are captured only when another client needs it."""
     if reader.error or reader.warnings:
         session.captured_warnings, session.warnings_on = None, state
+        session.warning_count = reader.warnings or 1
         state.residue |= RESIDUE_DIAGNOSTICS
     elif not _keeps_diagnostics(session, state):
         session.captured_warnings = []
@@ -140,6 +151,9 @@ def _record_insert_id(session: ClientSession, reader: ReplyReader, state: Server
         # An explicit value in the AUTO_INCREMENT column is reported too and leaves LAST_INSERT_ID() as it was, and of
         # several statements only the last one reports: the connection alone knows, until it is asked.
         insert_id.leave(session, state, reader.insert_id)
+    elif reader.error and analysis.verb not in _GENERATES_NO_ID and not _never_ran(analysis, reader.error):
+        # An INSERT that failed in its second row has left the id of its first.
+        insert_id.leave(session, state, 0)
 
 
 def _record_statement(session: ClientSession, reader: ReplyReader, state: ServerState) -> None:
@@ -222,8 +236,8 @@ def _set(session: ClientSession, state: ServerState, updates: list[tuple[bytes, 
     session.refresh_mode()
 
 
-def _explain(session: ClientSession, analysis: Analysis) -> None:
-    """A change of state that trackers and lexer do not fully explain pins."""
+def _explain(session: ClientSession, analysis: Analysis) -> bool:
+    """A change of state that trackers and lexer do not fully explain pins; True where nothing is known of it."""
     change, session.state_change = session.state_change, 0
     tracked = session.facts.baseline
     for item in analysis.assignments:
@@ -235,12 +249,10 @@ def _explain(session: ClientSession, analysis: Analysis) -> None:
         ):
             session.holds.add(SESSION_VARIABLE, None)
     if analysis.verb in _OPAQUE_VERBS or analysis.statements > 1:
-        if not analysis.user_variables:
-            session.holds.add(UNEXPLAINED, None)
-    elif change & STATE_CHANGE_BARE and not (
+        return not analysis.user_variables
+    return bool(change & STATE_CHANGE_BARE) and not (
         analysis.holds or analysis.user_variables or analysis.assignments or analysis.set_role or analysis.charset
-    ):
-        session.holds.add(UNEXPLAINED, None)
+    )
 
 
 def _apply_holds(session: ClientSession, analysis: Analysis, state: ServerState, failed: bool) -> None:

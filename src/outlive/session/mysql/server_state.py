@@ -24,6 +24,9 @@ RESIDUE_CHARACTERISTICS: Final = 4
 
 RESIDUE_OF_OWNER: Final = RESIDUE_DIAGNOSTICS | RESIDUE_INSERT_ID
 """What is captured for the owner before anything takes it away."""
+ROLE_UNKNOWN: Final = b"?"
+"""In place of a SET ROLE: stored code changed the session, and may have changed its role, which no reset takes back."""
+
 _STMT_CLOSE: Final = b"\x05\x00\x00\x00" + bytes((COM_STMT_CLOSE,))
 
 

@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from outlive.session.mysql.analysis import Analysis
 from outlive.session.mysql.settings import PARSING_NAMES, has_literals, updated
-from outlive.wire.mysql.constants import SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_NO_BACKSLASH_ESCAPES
+from outlive.wire.mysql.constants import (
+    MARIADB_SERVER_STATUS_ANSI_QUOTES,
+    SERVER_STATUS_AUTOCOMMIT,
+    SERVER_STATUS_NO_BACKSLASH_ESCAPES,
+)
 from outlive.wire.mysql.ok import OK, encode_ok
 from outlive.wire.mysql.packets import packet
 from outlive.wire.mysql.session_track import filter_changes
@@ -26,7 +30,8 @@ if TYPE_CHECKING:
 
 _KNOWN_MAX: Final = 1000
 _TEXT_MAX_BYTES: Final = 512
-_STATUS: Final = SERVER_STATUS_AUTOCOMMIT | SERVER_STATUS_NO_BACKSLASH_ESCAPES
+_SQL_MODE: Final = SERVER_STATUS_NO_BACKSLASH_ESCAPES | MARIADB_SERVER_STATUS_ANSI_QUOTES
+_STATUS: Final = SERVER_STATUS_AUTOCOMMIT | _SQL_MODE
 _DEFAULT: Final = b"DEFAULT"
 
 Name = tuple[str, bytes, int]
@@ -76,12 +81,19 @@ def answer(session: ClientSession, name: Name) -> bool:
         return False  # the literal of a user variable would be read anew
     session.settings = updated(session.settings, effect.changes, session.facts.baseline)
     session.refresh_mode()
-    session.status = session.status & ~_STATUS | effect.status
+    bits = _status_bits(effect.changes)
+    session.status = session.status & ~bits | effect.status & bits
     session.affected_rows = 0
     session.captured_warnings = []
     ok = OK(status=session.local_status(), changes=filter_changes(effect.raw, session.policy))
     session.answer = packet(1, encode_ok(ok, session.capabilities))
     return True
+
+
+def _status_bits(changes: Iterable[tuple[bytes, bytes]]) -> int:
+    """The bits of the status word that follow from these variables; the others are this session's own."""
+    names = {name for name, _ in changes}
+    return (SERVER_STATUS_AUTOCOMMIT if b"autocommit" in names else 0) | (_SQL_MODE if b"sql_mode" in names else 0)
 
 
 def learn(session: ClientSession, changes: Iterable[tuple[bytes, bytes]], raw: bytes) -> None:

@@ -109,10 +109,11 @@ class Difference:
 
     `schema`: the schema for COM_INIT_DB, or None. `multi_statements`: the option to set, or None.
     `statements`: SET statements, in order. `unreachable`: no sequence of commands does it (a schema cannot be
-    deselected); the connection needs a change of user or a new login.
+    deselected); the connection needs a change of user or a new login. `forgets`: a user variable has to go, and only a
+    reset does that: one that was set to NULL keeps its type, and is still listed.
     """
 
-    __slots__ = ("multi_statements", "schema", "statements", "unreachable")
+    __slots__ = ("forgets", "multi_statements", "schema", "statements", "unreachable")
 
     def __init__(self, source: Settings, target: Settings, baseline: Mapping[bytes, bytes]) -> None:
         have, want = source.values, target.values
@@ -123,6 +124,7 @@ class Difference:
                 changed[name] = value
         schema = changed.pop(SCHEMA, None)
         self.unreachable = schema == b""
+        self.forgets = any(name.startswith(b"@") and changed[name].upper() == b"NULL" and name in have for name in changed)
         self.schema = schema or None
         option = changed.pop(MULTI_STATEMENTS, None)
         self.multi_statements = None if option is None else option == b"1"
@@ -134,10 +136,15 @@ def _set_statements(
 ) -> Iterable[bytes]:
     user = sorted(name for name in changed if name.startswith(b"@"))
     system = sorted(name for name in changed if not name.startswith(b"@") and name not in CHARSET_NAMES)
+    items = [name + b"=" + value_sql(changed[name]) for name in system]
     charset = [name for name in CHARSET_NAMES if name in changed]
+    names = [want.get(name, baseline.get(name, b"")) for name in CHARSET_NAMES]
+    if charset and names[0] and names[0] == names[1] == names[2] and names[3].startswith(names[0]):
+        # As nearly all clients set them; and only so do the results' columns say the collation that was named.
+        charset.clear()
+        items.append(b"NAMES " + value_sql(names[0]) + b" COLLATE " + value_sql(names[3]))
     if b"character_set_connection" in charset and b"collation_connection" not in charset:
         charset.append(b"collation_connection")  # setting the charset puts the charset's default collation there
-    items = [name + b"=" + value_sql(changed[name]) for name in system]
     for name in charset:
         value = want.get(name, baseline.get(name, b""))
         items.append(name + b"=" + (value_sql(value) if value else b"NULL"))

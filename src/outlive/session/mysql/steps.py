@@ -19,6 +19,8 @@ from outlive.wire.mysql.constants import (
 from outlive.wire.mysql.packets import MAX_PAYLOAD, packet
 from outlive.wire.mysql.reply import REPLY_OK, REPLY_PREPARE, REPLY_QUERY
 
+from outlive.session.mysql.server_facts import COLLATIONS_SQL
+
 if TYPE_CHECKING:
     from outlive.session.mysql.client_session import ClientSession
     from outlive.session.mysql.prepared import Statement
@@ -39,6 +41,8 @@ UNDO_CHARACTERISTICS: Final = 10
 PING: Final = 11
 FACTS: Final = 12
 ASK_READ_ONLY: Final = 13
+ENTER_SCHEMA: Final = 15
+ASK_SETTINGS: Final = 14
 
 
 class Step:
@@ -91,7 +95,7 @@ def ask_step(sql: bytes, purpose: int, session: ClientSession | None = None) -> 
 
 def schema_step(schema: bytes) -> Step:
     """COM_INIT_DB."""
-    return Step(bytes((COM_INIT_DB,)) + schema)
+    return Step(bytes((COM_INIT_DB,)) + schema, ENTER_SCHEMA)
 
 
 def option_step(on: bool) -> Step:
@@ -116,46 +120,32 @@ def ping_step(purpose: int = PING, session: ClientSession | None = None) -> Step
     return Step(bytes((COM_PING,)), purpose, REPLY_OK, session)
 
 
-def tracker_sql(facts: ServerFacts, dead_man_s: int) -> bytes:
-    """What makes the server report its session's changes, and end the session by itself if Outlive vanishes.
-
-    COM_RESET_CONNECTION turns the trackers off again (measured on MySQL 9.7 and MariaDB 10.11), so this follows each.
-    """
-    return (
-        b"SET SESSION session_track_state_change=ON,session_track_schema=ON,"
-        b"session_track_transaction_info='CHARACTERISTICS',session_track_system_variables='"
-        + b",".join(facts.tracked)
-        + b"',wait_timeout=%d" % dead_man_s
-    )
-
-
 def facts_steps() -> list[Step]:
     """What `server_facts.from_tables` needs, from a session as new. SHOW VARIABLES names what the server has."""
-    collations = b"SELECT ID, COLLATION_NAME, CHARACTER_SET_NAME FROM information_schema.COLLATIONS"
     return [
         Step(bytes((COM_RESET_CONNECTION,))),
         ask_step(b"SHOW SESSION VARIABLES", FACTS),
-        ask_step(collations, FACTS),
+        ask_step(COLLATIONS_SQL, FACTS),
     ]
 
 
-def first_steps(facts: ServerFacts, dead_man_s: int, role: bytes | None) -> list[Step]:
+def first_steps(facts: ServerFacts, role: bytes | None) -> list[Step]:
     """After a login or a change of user. The reset makes the session's charset the server's own, as later resets do.
 
     Not where there is an init_connect, which a login and a change of user run, and a reset would undo.
     """
-    found = login_steps(facts, dead_man_s) if facts.init_connect else reset_steps(facts, dead_man_s)
+    found = login_steps(facts) if facts.init_connect else reset_steps(facts)
     found.append(ask_step(b"SELECT @@global.read_only", ASK_READ_ONLY))
     if role is not None:
         found.append(query_step(role))
     return found
 
 
-def login_steps(facts: ServerFacts, dead_man_s: int) -> list[Step]:
+def login_steps(facts: ServerFacts) -> list[Step]:
     """After a login or a change of user."""
-    return [query_step(tracker_sql(facts, dead_man_s)), ask_step(facts.snapshot_sql(), SNAPSHOT)]
+    return [query_step(facts.tracker_sql()), ask_step(facts.snapshot_sql(), SNAPSHOT)]
 
 
-def reset_steps(facts: ServerFacts, dead_man_s: int) -> list[Step]:
+def reset_steps(facts: ServerFacts) -> list[Step]:
     """Back to a fresh session: rolls back, drops temporary tables, locks, variables and prepared statements."""
-    return [Step(bytes((COM_RESET_CONNECTION,)), RESET), *login_steps(facts, dead_man_s)]
+    return [Step(bytes((COM_RESET_CONNECTION,)), RESET), *login_steps(facts)]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from outlive.session.mysql.client_session import ClientSession
 
 _ON: Final = frozenset((b"1", b"ON", b"TRUE"))
+BOOLEANS: Final = frozenset(("session_track_schema", "session_track_state_change"))
 _TRANSACTION_INFO: Final = {b"STATE": STATE, b"1": STATE, b"CHARACTERISTICS": CHARACTERISTICS, b"2": CHARACTERISTICS}
 _POLICIES_MAX: Final = 256
 _policies: dict[tuple[bytes, bool, bool, int], TrackPolicy] = {}
@@ -41,7 +42,7 @@ def literal_of(session: ClientSession, name: bytes) -> bytes:
     value = value_of(session, name)
     if name == b"wait_timeout":
         return value
-    if name in (b"session_track_schema", b"session_track_state_change"):
+    if name.decode() in BOOLEANS:
         return b"1" if value.upper() in _ON else b"0"
     return b"'" + value.replace(b"'", b"''") + b"'"
 

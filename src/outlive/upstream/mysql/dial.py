@@ -189,6 +189,11 @@ class Dialer:
         try:
             password = await self.users.password(key)
             async with asyncio.timeout(self.connect_timeout_s):
+                if connection.session.role is not None:
+                    # MariaDB 10.11 leaves a role in force over COM_CHANGE_USER (measured), even for a user without it.
+                    error = await self._run(connection, [steps.query_step(b"SET ROLE NONE")])
+                    if error is not None:
+                        return _failure(error)
                 error = await self._exchange(connection, key, password, connection.capabilities)
                 if error is not None:
                     return await self._refused(key, password, error)

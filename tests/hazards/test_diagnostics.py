@@ -1,0 +1,161 @@
+"""Warnings and errors: asked for after another client had the connection, they are still the asker's."""
+
+from collections.abc import Callable
+
+import pytest
+
+from .scripts import PING, RESET_CONNECTION, Script, held, init_db, script
+
+T = (
+    "DROP TABLE IF EXISTS test.t",
+    "CREATE TABLE test.t (id INT AUTO_INCREMENT PRIMARY KEY, n INT, s VARCHAR(2), UNIQUE (n))",
+    "DROP PROCEDURE IF EXISTS test.warns",
+    "CREATE PROCEDURE test.warns() BEGIN SIGNAL SQLSTATE '01000' SET MESSAGE_TEXT = 'careful', MYSQL_ERRNO = 4242; END",
+    "DROP PROCEDURE IF EXISTS test.fails",
+    "CREATE PROCEDURE test.fails() SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'on purpose'",
+)
+COUNTS = "SELECT @@warning_count, @@error_count"
+
+SCRIPTS = [
+    script(
+        "after a warning",
+        "SELECT CAST('x' AS SIGNED)",
+        "SHOW WARNINGS",
+        "SHOW WARNINGS",
+        "SHOW COUNT(*) WARNINGS",
+        "SHOW COUNT(*) ERRORS",
+        "SHOW ERRORS",
+        COUNTS,
+        setup=T,
+    ),
+    script(
+        "after several",
+        "SET sql_mode = ''",
+        "INSERT INTO t (n, s) VALUES ('a', 'abc'), ('b', 'def'), (3, 'ghij')",
+        "SHOW WARNINGS LIMIT 1",
+        "SHOW WARNINGS LIMIT 1, 2",
+        "SHOW WARNINGS LIMIT 1 OFFSET 2",
+        "SELECT @@warning_count",
+        "SELECT @@warning_count AS w",
+        setup=T,
+    ),
+    script(
+        "after an error",
+        "SELECT nonsense",
+        "SHOW ERRORS",
+        "SHOW WARNINGS",
+        "SHOW ERRORS LIMIT 0",
+        COUNTS,
+        COUNTS,
+        "SELECT * FROM nowhere",
+        "SHOW COUNT(*) ERRORS",
+        "SELECT @@session.error_count, 1 + @@warning_count",
+        setup=T,
+    ),
+    script(
+        "notes",
+        "DROP TABLE IF EXISTS nowhere",
+        "SHOW WARNINGS",
+        "SET sql_notes = 0",
+        "DROP TABLE IF EXISTS nowhere",
+        "SHOW WARNINGS",
+        setup=T,
+    ),
+    script(
+        "what clears them",
+        "SELECT CAST('x' AS SIGNED)",
+        "INSERT INTO t (n) VALUES (1)",
+        "SHOW WARNINGS",
+        "SELECT nonsense",
+        "SELECT COUNT(*) FROM t",
+        "SHOW WARNINGS",
+        "SELECT nonsense",
+        PING,
+        "SHOW WARNINGS",
+        "SELECT nonsense",
+        "SET @a = 1",
+        "SHOW WARNINGS",
+        "SELECT CAST('y' AS SIGNED)",
+        "BEGIN; COMMIT",
+        "SHOW WARNINGS",
+        "SELECT nonsense",
+        "SELECT 1 FROM t",
+        RESET_CONNECTION,
+        "SHOW WARNINGS",
+        COUNTS,
+        setup=T,
+        client_flag=1 << 16,
+    ),
+    script(
+        "over a change of schema",
+        "SELECT CAST('y' AS SIGNED)",
+        "USE other",
+        "SHOW WARNINGS",
+        setup=T,
+    ),
+    script(
+        "nothing to show",
+        "SHOW WARNINGS",
+        "SHOW ERRORS",
+        "SHOW COUNT(*) WARNINGS",
+        COUNTS,
+        init_db("other"),
+        "SHOW WARNINGS",
+        setup=T,
+    ),
+    script(
+        "in a transaction",
+        held("BEGIN"),
+        held("INSERT INTO t (n) VALUES (1)"),
+        held("INSERT INTO t (n) VALUES (1)"),
+        held("SHOW ERRORS"),
+        held("SELECT @@error_count"),
+        "COMMIT",
+        setup=T,
+    ),
+    script(
+        "of procedures",
+        "CALL warns()",
+        "SHOW WARNINGS",
+        "CALL fails()",
+        "SHOW WARNINGS",
+        setup=T,
+    ),
+    script(
+        "in other charsets",
+        "SET NAMES latin1",
+        "SELECT * FROM `n\u00e4h`",
+        "SHOW WARNINGS",
+        "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+        "SELECT * FROM `n\u00e4h`",
+        "SHOW WARNINGS",
+        "SET character_set_results = NULL",
+        "SELECT * FROM `n\u00e4h`",
+        "SHOW WARNINGS",
+        "SHOW WARNINGS",
+        setup=T,
+    ),
+    script(
+        "of several statements",
+        "SELECT 1; SELECT CAST('x' AS SIGNED)",
+        "SHOW WARNINGS",
+        "SELECT CAST('x' AS SIGNED); SHOW WARNINGS; SELECT 2",
+        "SELECT nonsense; SELECT 1",
+        setup=T,
+        client_flag=1 << 16,
+    ),
+    script(
+        "more than are kept",
+        "SET max_error_count = 2, sql_mode = ''",
+        "INSERT INTO t (n, s) VALUES (1, 'abc'), (2, 'def'), (3, 'ghij'), (4, 'klm')",
+        "SHOW WARNINGS",
+        "SHOW COUNT(*) WARNINGS",
+        "SELECT @@warning_count",
+        setup=T,
+    ),
+]
+
+
+@pytest.mark.parametrize("found", SCRIPTS, ids=lambda found: found.name)
+def test_looks_the_same(found: Script, same_as_direct: Callable[[Script], None]) -> None:
+    same_as_direct(found)
