@@ -88,7 +88,7 @@ def test_a_user_without_a_password(node: OutliveProcess) -> None:
 
 
 def test_a_user_the_server_wants_on_tls_only(node: OutliveProcess) -> None:
-    """`secure` is REQUIRE SSL and this node dials without TLS: the server's refusal reaches the client, and no other."""
+    """`secure` is REQUIRE SSL and this node dials without TLS: the refusal reaches that client, and no other."""
     with pytest.raises(pymysql.err.OperationalError, match="1045"):
         pymysql_login(node, "secure", "secure-secret", True)
     assert pymysql_login(node, "app", APP.password, False) == "app@%"
@@ -224,3 +224,10 @@ def test_client_certificates(outlive: Callable[..., OutliveProcess], mariadb: Da
     pymysql.connect(**options, ssl_cert=str(tls.client_cert), ssl_key=str(tls.client_key)).close()
     with pytest.raises((pymysql.err.OperationalError, OSError)):
         pymysql.connect(**options).close()
+
+
+def test_no_secret_shows_anywhere(node: OutliveProcess) -> None:
+    """After all of the above: not in a log, a figure, or the process list."""
+    for text in (node.log, node.get("/metrics")[1], Path(f"/proc/{node.pid}/cmdline").read_text()):
+        for secret in (APP.password, APP2.password, "secure-secret"):
+            assert secret not in text

@@ -13,7 +13,9 @@ from tests.servers import MariaDB, OutliveProcess, ServerError
 from . import raw
 
 
-def start(outlive: Callable[..., OutliveProcess], mariadb: MariaDB, *, delay_s: float, timeout_s: float) -> OutliveProcess:
+def start(
+    outlive: Callable[..., OutliveProcess], mariadb: MariaDB, *, delay_s: float, timeout_s: float
+) -> OutliveProcess:
     return outlive(
         mariadb.url(max_connections=5, min_idle=2),
         environment={"OUTLIVE_DRAIN_DELAY_S": str(delay_s), "OUTLIVE_DRAIN_TIMEOUT_S": str(timeout_s)},
@@ -24,7 +26,7 @@ def start(outlive: Callable[..., OutliveProcess], mariadb: MariaDB, *, delay_s: 
 def test_drain(
     outlive: Callable[..., OutliveProcess], mariadb: MariaDB, eventually: Callable[..., None], number: int
 ) -> None:
-    node = start(outlive, mariadb, delay_s=1.5, timeout_s=15)
+    node = start(outlive, mariadb, delay_s=1, timeout_s=15)
     aborted = mariadb.status("Aborted_clients")
     idle, busy, finishing = node.connect(), node.connect(), node.connect()
     mariadb.query("CREATE OR REPLACE TABLE test.drained (id INT PRIMARY KEY)")
@@ -35,7 +37,7 @@ def test_drain(
 
     def run_slowly() -> None:
         with finishing.cursor() as cursor:
-            cursor.execute("SELECT SLEEP(3), 7")
+            cursor.execute("SELECT SLEEP(2.5), 7")
             slow.append(cursor.fetchall())
 
     thread = threading.Thread(target=run_slowly)

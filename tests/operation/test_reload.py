@@ -36,9 +36,7 @@ def one(connection: "pymysql.connections.Connection[pymysql.cursors.Cursor]", st
         return row[0] if row else None
 
 
-def test_budget(
-    outlive: Callable[..., OutliveProcess], mariadb: MariaDB, eventually: Callable[..., None]
-) -> None:
+def test_budget(outlive: Callable[..., OutliveProcess], mariadb: MariaDB, eventually: Callable[..., None]) -> None:
     node = outlive(configuration(database(mariadb, "test", "max_connections = 6")))
     clients = [node.connect() for _ in range(5)]
     for client in clients:
@@ -79,9 +77,7 @@ def test_users_and_passwords(outlive: Callable[..., OutliveProcess], mariadb: Ma
         node.connect(APP2)
 
 
-def test_a_bad_configuration_is_refused_with_its_line(
-    outlive: Callable[..., OutliveProcess], mariadb: MariaDB
-) -> None:
+def test_a_bad_configuration_is_refused_with_its_line(outlive: Callable[..., OutliveProcess], mariadb: MariaDB) -> None:
     good = configuration(database(mariadb, "test", "max_connections = 4"))
     node = outlive(good)
     client = node.connect()
@@ -109,9 +105,8 @@ def test_a_database_is_removed_and_comes_back(
     outlive: Callable[..., OutliveProcess], mariadb: MariaDB, eventually: Callable[..., None]
 ) -> None:
     with MariaDB() as second:
-        both = configuration(
-            database(mariadb, "test", "max_connections = 4"), database(second, "other", "max_connections = 3", user=APP2)
-        )
+        own = database(mariadb, "test", "max_connections = 4")
+        both = configuration(own, database(second, "other", "max_connections = 3", user=APP2))
         node = outlive(both)
         holder, idle = node.connect(APP2, database="other"), node.connect(APP2, database="other")
         assert one(idle, "SELECT @@port") == second.port

@@ -85,9 +85,7 @@ def test_hosts_at_the_start(
         second.query("SET GLOBAL read_only = 0")
 
 
-def test_the_first_database_is_away(
-    outlive: Callable[..., OutliveProcess], mariadb: MariaDB
-) -> None:
+def test_the_first_database_is_away(outlive: Callable[..., OutliveProcess], mariadb: MariaDB) -> None:
     """Clients of another one need not wait for it."""
     node = outlive([f"mysql://app:app-secret@127.0.0.1:{free_port()}/away", mariadb.url()])
     assert value(node, "SELECT @@port") == mariadb.port

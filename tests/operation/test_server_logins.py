@@ -58,16 +58,15 @@ def _refused(node: OutliveProcess, pattern: str) -> str:
 
 def test_a_wrong_authority_is_refused(outlive: Callable[..., OutliveProcess], server: DatabaseServer) -> None:
     node = outlive(
-        server.url(tls="verify-identity", tls_ca=server.certificates.other_ca, acquire_timeout_s=2)
-        + "&connect_timeout_s=2",
-        environment={"OUTLIVE_LOGIN_TIMEOUT_S": "2"},
+        server.url(tls="verify-identity", tls_ca=server.certificates.other_ca),
+        environment={"OUTLIVE_LOGIN_TIMEOUT_S": "1"},
     )
     _refused(node, "not trusted")
 
 
 def test_tls_is_verified_by_default(outlive: Callable[..., OutliveProcess], mariadb: MariaDB) -> None:
     """`?ssl=true` without an authority: the system's do not know this one."""
-    node = outlive(mariadb.url(ssl="true"), environment={"OUTLIVE_LOGIN_TIMEOUT_S": "2"})
+    node = outlive(mariadb.url(ssl="true"), environment={"OUTLIVE_LOGIN_TIMEOUT_S": "1"})
     _refused(node, "not trusted")
 
 
@@ -75,7 +74,7 @@ def test_a_wrong_name_is_refused(outlive: Callable[..., OutliveProcess], tmp_pat
     issued = Certificates(tmp_path)
     certificate, key = issued.issue("elsewhere", hosts=("db.example",))
     with MariaDB(tls=False, ssl_ca=issued.ca, ssl_cert=certificate, ssl_key=key) as server:
-        quick = {"OUTLIVE_LOGIN_TIMEOUT_S": "2"}
+        quick = {"OUTLIVE_LOGIN_TIMEOUT_S": "1"}
         node = outlive(server.url(tls="verify-identity", tls_ca=issued.ca), environment=quick)
         _refused(node, "127.0.0.1")
         assert who(outlive(server.url(tls="verify-ca", tls_ca=issued.ca)))[1]
@@ -84,7 +83,8 @@ def test_a_wrong_name_is_refused(outlive: Callable[..., OutliveProcess], tmp_pat
 
 def test_a_server_without_tls_is_refused(outlive: Callable[..., OutliveProcess]) -> None:
     with MariaDB(tls=False, skip_ssl=True) as server:
-        node = outlive(server.url(**TLS), environment={"OUTLIVE_LOGIN_TIMEOUT_S": "2"})
+        quick = {"OUTLIVE_LOGIN_TIMEOUT_S": "1"}
+        node = outlive(server.url(acquire_timeout_s=1, **TLS), environment=quick)
         _refused(node, "has none")
 
 
@@ -98,7 +98,7 @@ def test_attributes_name_outlive_node_and_version(outlive: Callable[..., Outlive
             "SELECT attr_name, attr_value FROM performance_schema.session_connect_attrs WHERE processlist_id IN "
             "(SELECT id FROM information_schema.processlist WHERE user = 'app')"
         )
-    found = {name: value for name, value in rows}
+    found = dict(rows)
     assert found["program_name"] == "outlive"
     assert found["outlive_node"] == "7"
     assert found["_client_version"] == __version__

@@ -224,7 +224,7 @@ def advice(config: Config) -> list[Problem]:
         found.append(
             Problem(
                 "Clients that name an unknown database are served by *.",
-                "Leave it out if they should be refused.",
+                "Leave it out and the first database serves them.",
                 f"databases.{ANY_DATABASE}",
             )
         )

@@ -6,6 +6,8 @@ import asyncio
 import gc
 import logging
 import signal
+import traceback
+from typing import Any
 
 import uvloop
 
@@ -36,6 +38,7 @@ CLOSE_S = 5.0
 
 def run(config: Config) -> int:
     """Serves until SIGTERM or SIGINT; returns the exit status. Raises OSError where a listener cannot be had."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the node can reload: it must not be ended by it
     raise_open_files_limit(descriptors_needed(config))
     # A query leaves no garbage in cycles, and a full collection walks every idle client: it may come seldom.
     gc.freeze()
@@ -69,6 +72,7 @@ class Node:
     async def start(self) -> None:
         """Does not wait for the database, which may be away. Raises OSError and CertificateError."""
         config = self.config
+        self._loop.set_exception_handler(_log_crash)
         self.services.listener_certificates = _listener_certificates(config)
         self._apply(config)
         listener = await self._listen(config.listen.mysql)
@@ -189,6 +193,14 @@ class Node:
 
 
 _POLL_S = 0.02
+
+
+def _log_crash(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A bug: the connection it happened on is closed by the loop. One line, as all others."""
+    error = context.get("exception")
+    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error and error.__traceback__)]
+    kind = type(error).__name__  # not its text, which may quote a client's data
+    log.error("internal error", extra=fields(where=context.get("message", ""), kind=kind, places=" ".join(places)))
 
 
 def _listener_certificates(config: Config) -> Certificates | None:

@@ -1,7 +1,8 @@
 """The last step of a login: does the server let this user into this schema?
 
-Known from an earlier login, the answer is at once and costs no server connection; else a connection is leased for it. A
-password that only the server can judge (passthrough) is tried on a connection of the reserved slot, with a limit of attempts.
+Known from an earlier login, the answer is at once and costs no server connection; else a connection is leased for it.
+A password that only the server can judge (passthrough) is tried on a connection of the reserved slot, with a limit of
+attempts.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Passthrough: users whose password only the server knows.
 
 The clear password (over TLS or RSA) is tried at the server, on a connection of the reserved slot; if it is right it is
-kept in memory, and later logins are judged by it here, until the server refuses it. Failed attempts are limited per user,
-and there is one at a time per server: a guesser gains nothing by asking through Outlive instead of the server.
+kept in memory, and later logins are judged by it here, until the server refuses it. Failed attempts are limited per
+user, and there is one at a time per server: a guesser gains nothing by asking through Outlive instead of the server.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class PassthroughLogins:
     # -- one after the other -----------------------------------------------------------------------
 
     def _next(self, queue: deque[Trial]) -> Trial | None:
-        """The first that is to be tried. The limit counts here and not before the queue, or all of it would be tried."""
+        """The first that is to be tried. The limit counts here and not before the queue, or all of that would be."""
         now = self._services.time()
         while queue:
             trial = queue[0]

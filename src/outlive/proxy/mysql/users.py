@@ -16,8 +16,8 @@ FRESH_S: Final = 10.0
 class ClientUsers:
     """Credentials of one server's users, made from the very secrets with which Outlive logs in there.
 
-    A secret is read at each login, so that a rotated password counts at once; one that a command gives is taken as it was
-    up to FRESH_S ago, since a command may take seconds, and strangers must not start them at will.
+    A secret is read at each login, so that a rotated password counts at once; one that a command gives is taken as it
+    was up to FRESH_S ago, since a command may take seconds, and strangers must not start them at will.
     """
 
     __slots__ = ("_kept", "_users")
