@@ -77,3 +77,10 @@ def whole(eventually: Callable[..., None]) -> Callable[..., None]:
                 client.close()
 
     return check
+
+
+@pytest.fixture
+def own() -> Iterator[MariaDB]:
+    """A server that this test may kill."""
+    with MariaDB(tls=False) as server:
+        yield server

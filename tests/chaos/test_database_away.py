@@ -1,27 +1,14 @@
-"""The database stops, is killed, hangs, comes back; and Outlive itself is killed."""
+"""The database stops, is killed, hangs, comes back."""
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pymysql
 import pytest
 
 from ..servers import MariaDB
-
-
-@pytest.fixture
-def own() -> Iterator[MariaDB]:
-    """A server that this test may kill."""
-    with MariaDB(tls=False) as server:
-        yield server
-
-
-def one(client, sql: str = "SELECT 1"):
-    with client.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall()
+from .wire import one
 
 
 def test_clients_wait_for_it_until_their_deadline(own: MariaDB, outlive, eventually) -> None:
@@ -173,68 +160,3 @@ def test_a_server_that_hangs(own: MariaDB, outlive, eventually, checked: bool) -
     # Its connections were not given up: as soon as it goes on they end, and new ones take their slots.
     assert time.monotonic() - started < 6
     eventually(lambda: len(own.connection_ids("app")) <= 3)
-
-
-def test_killed_outlive_leaves_no_connection(own: MariaDB, outlive, eventually) -> None:
-    node = outlive(own.url(max_connections=6, dead_man_s=3, ping_interval_s=1))
-    clients = [node.connect() for _ in range(4)]
-    for client in clients:
-        one(client, "BEGIN")
-    clients[0]._execute_command(3, "SELECT SLEEP(4)")
-    assert len(own.connection_ids("app")) >= 4
-    # Without FINs, as by a power cut: the node is stopped and stays.
-    node.process.pause()
-    eventually(lambda: len(own.connection_ids("app")) <= 1, 5)
-    # A statement that runs is ended by nobody; its connection ends when the server wants to tell its result, or by the
-    # same bound after it.
-    eventually(lambda: own.connection_ids("app") == [], 9)
-    node.kill()
-
-
-def test_sigkill_and_sigterm(own: MariaDB, outlive, eventually) -> None:
-    node = outlive(own.url(max_connections=6, dead_man_s=3, ping_interval_s=1))
-    clients = [node.connect() for _ in range(4)]
-    for client in clients:
-        one(client, "BEGIN")
-    node.kill()
-    eventually(lambda: own.connection_ids("app") == [], 5)
-    node = outlive(own.url(max_connections=6))
-    clients = [node.connect() for _ in range(4)]
-    for client in clients:
-        one(client, "BEGIN")
-        one(client, "SELECT 1")
-    for client in clients[1:]:
-        one(client, "COMMIT")
-    clients[0].rollback()
-    assert node.stop() == 0
-    assert own.connection_ids("app") == []
-
-
-def test_the_queue_is_bounded_and_fair(own: MariaDB, outlive, eventually) -> None:
-    node = outlive(own.url(max_connections=2, max_waiters=20, acquire_timeout_s=10))
-    holder = node.connect()
-    one(holder, "BEGIN")
-    one(holder, "SELECT 1")
-    order: list[int] = []
-    clients = [node.connect() for _ in range(20)]
-    late = node.connect()
-
-    def run(number: int) -> None:
-        one(clients[number], "SELECT SLEEP(0.02)")
-        order.append(number)
-
-    threads = []
-    for number in range(20):
-        threads.append(threading.Thread(target=run, args=(number,)))
-        threads[-1].start()
-        eventually(lambda: node.metric("outlive_waiters") == number + 1)  # noqa: B023
-    with pytest.raises(pymysql.err.OperationalError) as error:
-        one(late)
-    assert error.value.args[0] == 1040
-    assert "20 clients wait" in error.value.args[1]
-    one(holder, "COMMIT")
-    for thread in threads:
-        thread.join(10)
-    assert order == list(range(20))
-
-

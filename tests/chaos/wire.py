@@ -57,3 +57,10 @@ class RawClient:
     def die(self, how: str) -> None:
         """`how`: fin, rst or half."""
         {"fin": self.close, "rst": self.reset, "half": self.half_close}[how]()
+
+
+def one(client: "Connection[Any]", sql: str = "SELECT 1") -> Any:
+    """One statement by a driver, and its rows."""
+    with client.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
