@@ -140,6 +140,10 @@ class ClientSession:
             (SCHEMA, schema),
             option,
         ]
+        if capabilities & wire.CLIENT_IGNORE_SPACE:
+            # At a login the capability is no more than this; a reset takes it away (both servers).
+            sql_mode = facts.defaults.values.get(b"sql_mode", facts.baseline.get(b"sql_mode", b""))
+            changes.append((b"sql_mode", b",".join(filter(None, (sql_mode, b"IGNORE_SPACE")))))
         self._start(updated(EMPTY, changes, facts.baseline))
 
     def _start(self, settings: Settings) -> None:
@@ -180,7 +184,9 @@ class ClientSession:
         """COM_RESET_CONNECTION: back to the server's defaults. Schema and role stay (both servers, measured)."""
         kept = self.settings.values
         changes = [*self.facts.defaults.values.items(), *((name, kept[name]) for name in (SCHEMA, MULTI_STATEMENTS))]
+        found_rows = self.found_rows
         self._start(updated(EMPTY, changes, self.facts.baseline))
+        self.found_rows = found_rows  # which a reset leaves as it was (both servers, measured)
 
     def refresh_mode(self) -> None:
         """How texts are to be read follows sql_mode and the client's charset."""

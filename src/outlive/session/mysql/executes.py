@@ -49,13 +49,14 @@ def prepare(session: ClientSession, packet: bytes) -> int:
     """COM_STMT_PREPARE."""
     text = packet[5:]
     analysis = session.analyse(text)
-    session.last_prepared = None  # MariaDB: after a PREPARE that failed there is none, and an EXECUTE behind it must fail
+    # MariaDB: after a PREPARE that failed there is none, so that an EXECUTE sent behind it fails.
+    session.last_prepared = None
     if len(session.statements) >= STATEMENTS_MAX or session.statements_bytes + len(text) > STATEMENTS_MAX_BYTES:
         session.answer = local_answers.error(
             ER_MAX_PREPARED_STMT_COUNT_REACHED,
             b"42000",
-            f"Can't create more prepared statements: a client has at most {STATEMENTS_MAX}, of {STATEMENTS_MAX_BYTES} bytes"
-            f" together, in Outlive (current value: {len(session.statements)})",
+            f"Can't create more prepared statements: in Outlive a client has at most {STATEMENTS_MAX}, of"
+            f" {STATEMENTS_MAX_BYTES} bytes together (current value: {len(session.statements)})",
         )
         return ANSWER
     prepared = queries.prepared_text(session, text, analysis)
@@ -103,30 +104,31 @@ def execute(session: ClientSession, packet: bytes) -> int:
 
 
 def _read_types(session: ClientSession, handle: ClientStatement, packet: bytes) -> None:
-    """Remembers the types that are bound, or sees to it that some were. Raises ProtocolError."""
+    """Remembers the types that are bound to the parameters, or sees to it that some were. Raises ProtocolError."""
     count = handle.statement.parameters
     attributes = bool(session.capabilities & CLIENT_QUERY_ATTRIBUTES)
-    if not count and not attributes:
+    if not count:
         return
     execution = session.execution = parse_execute(packet[4:], count, attributes)
     if execution.types_bound:
-        if execution.types != handle.types:
-            handle.types = execution.types
-            kinds = _kinds(execution.types, execution.parameters, attributes)
+        types, kinds = (
+            _without_attributes(execution.types, count) if attributes else (execution.types, execution.types[::2])
+        )
+        if types != handle.types:
+            handle.types = types
             handle.signature = kinds if handle.signature is None else merged(handle.signature, kinds)
-    elif execution.parameters and (handle.signature is None or len(handle.signature) != execution.parameters):
+    elif handle.types is None:
         raise ProtocolError("an execution without types that were never bound")
 
 
-def _kinds(types: bytes, count: int, named: bool) -> bytes:
-    if not named:
-        return types[::2]
+def _without_attributes(types: bytes, count: int) -> tuple[bytes, bytes]:
+    """The types of the parameters proper, with their names, and their kinds; query attributes come behind them."""
     kinds, position = bytearray(), 0
     for _ in range(count):
         kinds.append(types[position])
         length, position = read_lenenc_number(types, position + 2)
         position += length
-    return bytes(kinds)
+    return types[:position], bytes(kinds)
 
 
 def fetch(session: ClientSession, packet: bytes) -> int:
@@ -201,8 +203,10 @@ def bind(session: ClientSession, packet: bytes, state: ServerState) -> bytes:
         state.keep_for(handle, prepared)
     elif code == COM_STMT_EXECUTE and handle.types is not None:
         execution = session.execution
-        assert execution is not None and handle.signature is not None
-        if not execution.types_bound and execution.bound_position and prepared.types != handle.types:
+        assert execution is not None
+        assert handle.signature is not None
+        lacks_types = not execution.types_bound and prepared.types != handle.types
+        if lacks_types and execution.parameters == handle.statement.parameters:
             body = rebind(packet[4:5] + prepared.id_bytes + packet[9:], execution, handle.types)
             prepared.bind(handle.types, handle.signature)
             return _framed(packet, body)
@@ -216,7 +220,7 @@ def _framed(packet: bytes, body: bytes) -> bytes:
 
 
 def forget(session: ClientSession, handle: ClientStatement, state: ServerState) -> None:
-    """COM_STMT_CLOSE of a statement with a cursor or long data went to the server: it is not prepared there any more."""
+    """COM_STMT_CLOSE of a statement with a cursor or long data went to the server, which has it no more."""
     state.private.pop(handle, None)
     close_cursor(session, handle)
     if handle.long_data:

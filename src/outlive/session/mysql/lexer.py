@@ -23,7 +23,7 @@ from .analysis import (
 from .assignments import UNSURE, mark, read_set, upper
 from .columns import item_around
 from .plain import plain, rows_end
-from .statement import Statement
+from .statement import Statement, is_virtual
 from .tokens import PUNCTUATION, USER_VARIABLE, VERSIONED, VERSIONED_END, WORD, Token, Tokenizer
 from .vocabulary import KEYWORDS, PLAIN_VERBS, READ_VERBS, SERVER_IDS, VARIABLE_TABLES
 
@@ -278,6 +278,12 @@ class Lexer:
         if tokens and upper(tokens, 0) == b"SET":
             tokens = tokens[1:]
         settings = read_set(tokens, self._raw)
+        targets = {assignment.start for assignment in settings.assignments}
+        if any(entry[0] in targets for entry in statement.ranges):
+            # @@name at the left of an assignment is no question.
+            statement.ranges = [entry for entry in statement.ranges if entry[0] not in targets]
+            if not any(is_virtual(entry[2].encode()) for entry in statement.ranges):
+                statement.needs &= ~VIRTUAL
         # := in a list of assignments is an assignment like any other, judged there.
         if settings.user_variables:
             statement.holds = [hold for hold in statement.holds if hold.reason != "user_variable"]

@@ -20,6 +20,7 @@ from outlive.session.mysql.settings import MULTI_STATEMENTS, PARSING_NAMES, SCHE
 from outlive.session.mysql.steps import Step, ask_step, ping_step
 from outlive.session.mysql.variables import EXPLAINED, VIRTUAL
 from outlive.wire.mysql.constants import (
+    ER_MAX_PREPARED_STMT_COUNT_REACHED,
     ER_PARSE_ERROR,
     SERVER_STATUS_AUTOCOMMIT,
     SERVER_STATUS_CURSOR_EXISTS,
@@ -169,6 +170,8 @@ def _record_statement(session: ClientSession, reader: ReplyReader, state: Server
             session.statements[handle.id_bytes] = handle
             session.statements_bytes += len(handle.statement.sql)
             session.last_prepared = handle
+        elif reader.error == ER_MAX_PREPARED_STMT_COUNT_REACHED:
+            state.close_prepared()
         return
     if handle.long_data and kind != REPLY_FETCH:
         handle.long_data = False
@@ -195,7 +198,8 @@ def close_cursor(session: ClientSession, handle: ClientStatement) -> None:
 
 def _apply_changes(session: ClientSession, changes: SessionChanges, state: ServerState) -> bool:
     """Takes over one OK's session-state information; True where the connection collation became unknown."""
-    updates = [(name, value) for name, value in changes.variables if name not in VIRTUAL]
+    tracked = session.facts.baseline  # while SHOW VARIABLES runs, the client's own list is in force
+    updates = [(name, value) for name, value in changes.variables if name in tracked]
     if changes.schema is not None:
         updates.append((SCHEMA, changes.schema))
     if changes.transaction_state is not None:

@@ -9,7 +9,7 @@ from outlive.session.mysql.analysis import Analysis
 from outlive.session.mysql.settings import PARSING_NAMES, SCHEMA, Settings, difference, updated
 
 Context = frozenset[tuple[bytes, bytes]]
-"""The settings that decide what a text means: schema, charsets and sql_mode, as far as they differ from the baseline."""
+"""The settings that decide what a text means (schema, charsets, sql_mode), as far as they are not the baseline's."""
 
 
 class Statement:
@@ -23,7 +23,7 @@ class Statement:
         self.parameters = 0
 
     def settings_to_prepare(self, settings: Settings, baseline: Mapping[bytes, bytes]) -> Settings:
-        """The settings of a session, but with those under which this statement was prepared: the server, too, keeps to them.
+        """The settings of a session, but with those under which this statement was prepared, as the servers keep to them.
 
         One that was prepared without a schema names its tables in full, so that any schema will do.
         """
@@ -53,7 +53,7 @@ class ClientStatement:
         self.id_bytes = id_bytes
         self.types: bytes | None = None
         self.signature: bytes | None = None
-        """The types without their flags and names, a byte a parameter; query attributes count too."""
+        """The types without their flags and names, a byte a parameter."""
         self.cursor_open = False
         self.long_data = False
 

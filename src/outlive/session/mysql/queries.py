@@ -165,7 +165,8 @@ def substituted(session: ClientSession, text: bytes, analysis: Analysis, *, prep
         pieces.append(text[position : item.start])
         position = item.end
         if item.what != "label":
-            pieces.append(_typed(item.what, _literal(session, item.what, prepared), text[item.start : item.end]))
+            literal, original = _literal(session, item.what, prepared), text[item.start : item.end]
+            pieces.append(_typed(item.what, literal, original, mariadb=session.facts.mariadb))
         if item.label is not None:
             pieces.append(b" AS `" + item.label.replace(b"`", b"``") + b"`")
     pieces.append(text[position:])
@@ -177,7 +178,7 @@ def _warning_count(session: ClientSession, rows: list[tuple[bytes | None, ...]])
     return max(session.warning_count, len(rows)) if rows else 0
 
 
-def _typed(what: str, literal: bytes, original: bytes) -> bytes:
+def _typed(what: str, literal: bytes, original: bytes, *, mariadb: bool) -> bytes:
     """The literal with the column type of what it stands for, which drivers show: a bare one would be as short as it is.
 
     A type that two values share is wide enough for both, and nullable if both are (measured on both servers).
@@ -190,6 +191,8 @@ def _typed(what: str, literal: bytes, original: bytes) -> bytes:
         return b"IFNULL(CAST(" + literal + b" AS UNSIGNED)," + original + b")"
     if literal.isdigit() and what not in virtual.BOOLEANS:
         literal = b"CAST(" + literal + b" AS UNSIGNED)"
+    if literal.startswith(b"'") and mariadb:
+        original = b"NULL"  # there a text is as long as it is
     return b"IF(1," + literal + b"," + original + b")"
 
 

@@ -33,9 +33,9 @@ _STMT_CLOSE: Final = b"\x05\x00\x00\x00" + bytes((COM_STMT_CLOSE,))
 class ServerStatement:
     """A statement as prepared on one server connection: its id there, and the parameter types bound to it.
 
-    `types` are those bound last, `signature` all that ever were: MySQL derives the types of parameters from what is bound
-    first and converts what is bound later (a text becomes 0, measured on 9.7), and MariaDB takes long data wrongly where a
-    number was bound before. So one that was bound serves only executions with the same types.
+    `types` are those bound last, `signature` all that ever were: MySQL derives the types of parameters from what is
+    bound first and converts what is bound later (a text becomes 0, measured on 9.7), and MariaDB takes long data
+    wrongly where a number was bound before. So one that was bound serves only executions with the same types.
     """
 
     __slots__ = ("id_bytes", "signature", "statement", "types")
@@ -183,6 +183,12 @@ class ServerState:
         kept = self.private.pop(handle, None)
         if kept is not None:
             self._add(kept)
+
+    def close_prepared(self) -> None:
+        """The server has too many: those that are only kept for the next who wants them go."""
+        self.unwanted += [prepared.id_bytes for prepared in self.prepared]
+        self.prepared.clear()
+        self._variants.clear()
 
     def take_closes(self) -> bytes:
         """The COM_STMT_CLOSE packets that are due."""

@@ -120,10 +120,10 @@ def ping_step(purpose: int = PING, session: ClientSession | None = None) -> Step
     return Step(bytes((COM_PING,)), purpose, REPLY_OK, session)
 
 
-def facts_steps() -> list[Step]:
+def facts_steps(*, reset: bool) -> list[Step]:
     """What `server_facts.from_tables` needs, from a session as new. SHOW VARIABLES names what the server has."""
     return [
-        Step(bytes((COM_RESET_CONNECTION,))),
+        *((Step(bytes((COM_RESET_CONNECTION,))),) if reset else ()),
         ask_step(b"SHOW SESSION VARIABLES", FACTS),
         ask_step(COLLATIONS_SQL, FACTS),
     ]
@@ -132,7 +132,7 @@ def facts_steps() -> list[Step]:
 def first_steps(facts: ServerFacts, role: bytes | None) -> list[Step]:
     """After a login or a change of user. The reset makes the session's charset the server's own, as later resets do.
 
-    Not where there is an init_connect, which a login and a change of user run, and a reset would undo.
+    Not where there is an init_connect, which only a login runs, and a reset would undo.
     """
     found = login_steps(facts) if facts.init_connect else reset_steps(facts)
     found.append(ask_step(b"SELECT @@global.read_only", ASK_READ_ONLY))

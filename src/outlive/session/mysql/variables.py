@@ -21,14 +21,14 @@ TRACKED: Final = tuple(
     end_markers_in_json eq_range_index_dive_limit explain_format explicit_defaults_for_timestamp foreign_key_checks
     generated_random_password_length group_concat_max_len histogram_generation_max_mem_size idle_transaction_timeout
     idle_readonly_transaction_timeout idle_write_transaction_timeout information_schema_stats_expiry
-    innodb_ft_user_stopword_table innodb_lock_wait_timeout innodb_strict_mode innodb_table_locks
+    interactive_timeout innodb_ft_user_stopword_table innodb_lock_wait_timeout innodb_strict_mode innodb_table_locks
     internal_tmp_mem_storage_engine
     join_buffer_size join_cache_level key_cache_block_size lc_messages lc_time_names lock_wait_timeout long_query_time
     low_priority_updates
     max_delayed_threads max_error_count max_execution_time max_heap_table_size max_join_size max_length_for_sort_data
     max_points_in_geometry max_recursive_iterations max_seeks_for_key max_session_mem_used max_sort_length
     max_sp_recursion_depth
-    max_statement_time min_examined_row_limit net_buffer_length net_retry_count new note_verbosity old old_alter_table
+    max_statement_time min_examined_row_limit net_buffer_length net_read_timeout net_retry_count net_write_timeout new note_verbosity old old_alter_table
     old_mode
     optimizer_max_sel_arg_weight optimizer_prune_level optimizer_search_depth optimizer_selectivity_sampling_limit
     optimizer_switch optimizer_trace optimizer_trace_features optimizer_trace_limit optimizer_trace_max_mem_size

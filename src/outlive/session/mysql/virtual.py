@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _ON: Final = frozenset((b"1", b"ON", b"TRUE"))
 BOOLEANS: Final = frozenset(("session_track_schema", "session_track_state_change"))
+_GTIDS: Final = b"session_track_gtids"
 _TRANSACTION_INFO: Final = {b"STATE": STATE, b"1": STATE, b"CHARACTERISTICS": CHARACTERISTICS, b"2": CHARACTERISTICS}
 _POLICIES_MAX: Final = 256
 _policies: dict[tuple[bytes, bool, bool, int], TrackPolicy] = {}
@@ -51,6 +52,8 @@ def set_sql(session: ClientSession) -> bytes:
     """Makes the server's own values the client's for one statement that reads them where Outlive cannot step in."""
     items = []
     for name in sorted(VIRTUAL & session.facts.virtual.keys()):
+        if name == _GTIDS and (name not in session.virtual or session.in_transaction):
+            continue  # MySQL refuses it in a transaction; and without a client's word it is what Outlive leaves it
         value = value_of(session, name)
         items.append(name + b"=" + (value if value.isdigit() else b"'" + value.replace(b"'", b"''") + b"'"))
     return b"SET SESSION " + b",".join(items)

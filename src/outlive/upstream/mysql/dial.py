@@ -240,7 +240,10 @@ class Dialer:
 
     async def _set_up(self, server: Server, connection: ServerConnection, key: Key) -> Failure | None:
         if server.facts is None:
-            error = await self._run(connection, steps.facts_steps())
+            error = await self._run(connection, [steps.ask_step(b"SELECT @@global.init_connect", steps.FACTS)])
+            if error is None:
+                greets = bool(connection.learned.pop()[0][0])
+                error = await self._run(connection, steps.facts_steps(reset=not greets))
             if error is not None:
                 return _failure(error)
             assert connection.greeting is not None
