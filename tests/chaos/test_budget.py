@@ -87,7 +87,7 @@ def churn(node, seconds: float, rng: random.Random, results: list[object]) -> No
 
 
 def test_never_above_the_budget(exact: DatabaseServer, outlive, count) -> None:
-    seconds = float(count(6, 60))
+    seconds = float(count(4, 60))
     sampler = Sampler(exact)
     node = outlive(
         f"""
@@ -121,7 +121,7 @@ transaction_idle_timeout_s = 1
     refused = sampler.refused()
     assert sampler.samples > 20 * seconds  # Python threads share the machine with everything else
     assert sampler.most <= BUDGET
-    assert node.metric("outlive_dials_total") > 20
+    assert node.metric("outlive_dials_total") > 10
     print(f"{len(results)} functions, {node.metric('outlive_dials_total'):.0f} dials, {refused} refused")
     assert [code for code in results if code is not None] == []
     assert refused == 0

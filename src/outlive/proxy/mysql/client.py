@@ -316,7 +316,7 @@ class ProxiedClient(Client):
 
     def follow_route(self) -> None:
         """The next lease is from where the route leads now. Not while one is held: it goes back to where it came from."""
-        server = self.route.server()
+        server = self.route.follow(self.server)
         if server is not self.server:
             self.server = server
             self.last = None

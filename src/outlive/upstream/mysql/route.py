@@ -75,6 +75,12 @@ class Route:
         """The server for a client's next connection: the current writer, or the next replica."""
         return self.servers[self._current] if self.writes else self._some_replica()
 
+    def follow(self, server: Server) -> Server:
+        """The server for a client that was at `server` so far: a replica that can be reached stays the same one."""
+        if self.writes or server not in self.servers or server.pool.backoff.retry_at > server.time():
+            return self.server()
+        return server
+
     def _some_replica(self) -> Server:
         """Any, but for those that could not be reached just now."""
         now = self.servers[0].time()
