@@ -103,14 +103,14 @@ class House:
         finally:
             self.loop.leave()
 
-    def pass_time(self, seconds: float) -> None:
-        """As on a running node: the sweep comes once a second."""
+    def pass_time(self, seconds: float, *, step_s: float = 1.0) -> None:
+        """As on a running node: the sweep comes once a second, or more rarely where a test needs no better."""
         left = seconds
         while left > 0:
-            self.loop.advance(min(left, 1.0))
+            self.loop.advance(min(left, step_s))
             sweep(self.services, [self.server])
             self.loop.settle()
-            left -= 1.0
+            left -= step_s
 
     def client(self) -> "FakeClient":
         found = FakeClient(self)
@@ -131,20 +131,21 @@ class House:
         self.servers.ignores_eof = False
         self.servers.release()
         self.loop.settle()
-        self.pass_time(10)
+        self.pass_time(10, step_s=5.0)
         for server in self.servers.open:
             if server.broken:  # a question may be open that it will never answer: as if it were restarted
                 server.transport.hang_up()
-        self.pass_time(100)
+        self.pass_time(100, step_s=10.0)
         self.check()
         pool = self.server.pool
         states = pool.states()
         assert not states.get("leased"), repr(pool)
         assert len(self.servers.open) <= self.database.max_connections, "above the budget"
-        assert not self.services.channels and not self.services.gates
+        assert not self.services.channels
+        assert not self.services.gates
         good = self.client()
         good.log_in()
-        self.pass_time(11)
+        self.pass_time(11, step_s=2.0)
         assert good.is_in, "nobody gets in any more"
         good.command(b"\x03SELECT 1")
         self.pass_time(6)
@@ -181,6 +182,8 @@ class FakeClient:
             self.house.pass_time(6)
         if self.transport.received and self.transport.received[4] == 10:
             self.say(packet(1, self.response(capabilities)))
+            if self.channel.client is None:
+                self.house.pass_time(0.2)  # a connection is changed over to its user
 
     @property
     def is_in(self) -> bool:

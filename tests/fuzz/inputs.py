@@ -2,9 +2,30 @@
 
 from collections.abc import Sequence
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from outlive.wire.mysql.packets import packet
+
+FULL_FACTOR = 25
+"""So many times the examples in `make prove`."""
+_factor = [1]
+
+
+def be_thorough() -> None:
+    """`--full`; before the tests are imported."""
+    _factor[0] = FULL_FACTOR
+
+
+def examples(number: int, **more: int) -> settings:
+    """The settings of a test with so many examples."""
+    return settings(
+        deadline=None,
+        max_examples=number * _factor[0],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+        **more,  # type: ignore[arg-type]
+    )
+
 
 COMMANDS: Sequence[bytes] = (
     b"\x01",

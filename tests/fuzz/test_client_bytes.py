@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from outlive.net.certificates import Certificates, listener_certificates
@@ -14,7 +14,7 @@ from outlive.wire.mysql.packets import packet
 
 from ..servers.certificates import Certificates as Made
 from .house import MODERN, FakeClient, House
-from .inputs import anything, cuts, garbage, headers, streams
+from .inputs import anything, cuts, examples, garbage, headers, streams
 
 LOGIN_BYTES = 16_384
 HELD_BYTES = 600_000
@@ -82,7 +82,7 @@ def logins(draw: st.DrawFn) -> Callable[[FakeClient], bytes]:
 
 
 @pytest.mark.parametrize("phase", BEFORE)
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15)
 @given(data=st.lists(st.one_of(garbage, headers, anything), max_size=5).map(b"".join), by=cuts, login=logins())
 def test_before_the_login(
     phase: Callable[[House], FakeClient], data: bytes, by: int, login: Callable[[FakeClient], bytes]
@@ -199,7 +199,7 @@ def changing_user(house: House) -> FakeClient:
 
 def lexing(house: House) -> FakeClient:
     client = ready(house)
-    client.transport.say(packet(0, b"\x03\x00\x01SELECT " + b"(" * 60_000))
+    client.transport.say(packet(0, b"\x03\x00\x01SELECT " + b"(" * 12_000))
     return client
 
 
@@ -216,12 +216,13 @@ def not_reading(house: House) -> FakeClient:
 
 
 AFTER = (
-    ready, in_transaction, waiting, preparing, relaying, uploading, infile, asking, changing_user, lexing, prepared, not_reading,
+    ready, in_transaction, waiting, preparing, relaying, uploading, infile, asking, changing_user, lexing, prepared,
+    not_reading,
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("phase", AFTER)
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15)
 @given(data=streams, by=cuts, ends=st.integers(0, 3))
 def test_after_the_login(phase: Callable[[House], FakeClient], data: bytes, by: int, ends: int) -> None:
     with House() as house:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from outlive.wire.mysql import constants as wire
@@ -11,7 +11,7 @@ from outlive.wire.mysql.ok import ERR, OK, encode_ok
 from outlive.wire.mysql.packets import lenenc_bytes, packet
 
 from .house import FakeClient, House
-from .inputs import COMMANDS, garbage, headers
+from .inputs import COMMANDS, examples, garbage, headers
 from .server import CAPABILITIES
 from .test_client_bytes import asking, infile, preparing, ready, relaying, uploading, waiting
 
@@ -90,7 +90,7 @@ def mutations(draw: st.DrawFn) -> Callable[[bytes], list[bytes]]:
     return mutate
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40)
 @given(mutation=mutations(), asked=st.lists(st.sampled_from(COMMANDS), max_size=6))
 def test_from_the_first_greeting_on(mutation: Callable[[bytes], list[bytes]], asked: list[bytes]) -> None:
     house = House()
@@ -106,7 +106,7 @@ def test_from_the_first_greeting_on(mutation: Callable[[bytes], list[bytes]], as
         house.check_serves()
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 @given(
     mutation=mutations(),
     asked=st.lists(st.tuples(st.integers(0, 1), st.sampled_from(COMMANDS)), min_size=1, max_size=10),
@@ -129,8 +129,8 @@ def test_after_a_good_beginning(
         house.check_serves()
 
 
-@pytest.mark.parametrize("phase", (ready, waiting, preparing, relaying, uploading, infile, asking))
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("phase", [ready, waiting, preparing, relaying, uploading, infile, asking])
+@examples(20)
 @given(
     data=st.lists(answers, min_size=1, max_size=3).map(b"".join),
     by=st.sampled_from((0, 0, 1, 3)),

@@ -194,7 +194,8 @@ class Books(Generic[S, W]):
         else:
             del self.slots[slot]
             self.closing_count -= 1
-            self.last_closed_at = now
+            if slot.has_served:
+                self.last_closed_at = now
 
     def began(self, slot: S, now: float) -> None:
         """It is logged in for its key, freshly dialled or converted, and no longer on its way there."""

@@ -192,7 +192,7 @@ class Pool(Books[S, W], Generic[S, W]):
         if slot.state == DIALING:
             self.dial_failed(slot, now)
         self.forget(slot, now)
-        if self.server_full and not slot.control and self.backoff.retry_at > now:
+        if self.server_full and slot.has_served and not slot.control and self.backoff.retry_at > now:
             self.backoff.retry_at = min(self.backoff.retry_at, now + self.random() * FREED_RETRY_S)
         self.refuse_hopeless(slot.keypool, now)
 

@@ -78,5 +78,10 @@ class Slot:
         self.incoming_to: KeyPool[Any, Any] | None = None
         self.expected_since: float = -inf
 
+    @property
+    def has_served(self) -> bool:
+        """Whether it was ever logged in: the end of a dial that was refused frees no place at the server."""
+        return self.switched_at > -inf
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.key} {STATE_NAMES[self.state]}>"

@@ -545,6 +545,20 @@ class TestDialsThatFail:
         assert [type(action) for action in pool.plan(1.05)] == [Dial]
 
 
+    def test_refusals_of_a_full_server_are_no_eof_to_try_again_after(self) -> None:
+        pool = make_pool(2, random=0.5)
+        pool.wait(Client(deadline=math.inf), 0.0)
+        now, dials = 0.0, 0
+        while now < 20.0:
+            for action in pool.plan(now):
+                assert isinstance(action, Dial)
+                dials += 1
+                pool.dial_failed(action.slot, now, server_full=True)
+                pool.closed(action.slot, now)
+            now += 0.01
+        assert dials < 15
+
+
 class TestUpkeep:
     def test_ages_are_jittered_below_the_maximum(self) -> None:
         assert lease(make_pool(random=0.0)).expires_at == 1800.0
