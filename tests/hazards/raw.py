@@ -22,7 +22,9 @@ from outlive.wire.mysql.packets import MAX_PAYLOAD, lenenc_bytes, lenenc_int, pa
 
 from ..servers import OutliveProcess
 from ..servers.database import APP, Account, DatabaseServer
-from .scripts import Thief
+from .scripts import Thief, other_user, same_user
+
+THIEVES = {"same user": same_user, "other user": other_user}
 
 CLASSIC = (
     wire.CLIENT_LONG_PASSWORD

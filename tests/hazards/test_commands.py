@@ -12,8 +12,20 @@ from outlive.wire.mysql.packets import packet
 
 from ..servers import OutliveProcess
 from ..servers.database import APP, APP2, Account, DatabaseServer
-from .conftest import THIEVES, configuration
-from .raw import ATTRIBUTES, CAPABILITIES, CLASSIC, LAST, MODERN, Conversation, Raw, assert_same, error_of, seen_by
+from .conftest import configuration
+from .raw import (
+    ATTRIBUTES,
+    CAPABILITIES,
+    CLASSIC,
+    LAST,
+    MODERN,
+    THIEVES,
+    Conversation,
+    Raw,
+    assert_same,
+    error_of,
+    seen_by,
+)
 
 T = (
     "DROP TABLE IF EXISTS test.cmd, other.cmd",

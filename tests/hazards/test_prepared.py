@@ -8,8 +8,7 @@ import pytest
 
 from ..servers import OutliveProcess
 from ..servers.database import DatabaseServer
-from .conftest import THIEVES
-from .raw import CAPABILITIES, CURSOR, Conversation, PreparingThief, Scenario, assert_same, seen_by
+from .raw import CAPABILITIES, CURSOR, MODERN, THIEVES, Conversation, PreparingThief, Scenario, assert_same, seen_by
 from .scripts import Thief
 
 SETUP = (
@@ -292,6 +291,9 @@ def same(server: DatabaseServer, node: OutliveProcess) -> Callable[[Scenario, in
         direct = seen_by(server, scenario, capabilities=capabilities)
         thieves: dict[str, Callable[[OutliveProcess], Thief | PreparingThief]] = dict(THIEVES)
         thieves["preparing"] = lambda found: PreparingThief(found, capabilities)
+        if capabilities != MODERN:
+            # What differs with the capabilities is seen with any thief; all of them take too long.
+            thieves = {"preparing": thieves["preparing"]}
         for name, make in thieves.items():
             _set_up(server)
             thief = make(node)
@@ -312,5 +314,9 @@ def _set_up(server: DatabaseServer) -> None:
 
 @pytest.mark.parametrize("capabilities", CAPABILITIES)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda found: found.__name__)
-def test_prepared(same: Callable[[Scenario, int], None], scenario: Scenario, capabilities: str) -> None:
+def test_prepared(
+    server: DatabaseServer, same: Callable[[Scenario, int], None], scenario: Scenario, capabilities: str
+) -> None:
+    if capabilities == "query_attributes" and server.flavour == "mariadb":
+        pytest.skip("MariaDB 10.11 has no query attributes")
     same(scenario, CAPABILITIES[capabilities])

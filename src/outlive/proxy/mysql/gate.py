@@ -226,6 +226,7 @@ class Gate:
         """COM_CHANGE_USER: authenticate again, then another session in another pool. `ahead` was sent behind it."""
         assert former is not None
         self._former = former
+        former.client_lost()  # its session is over, however this ends; and the login may need the connection that it holds
         self._services.gates[self._channel] = self.since  # a lease must not be held through a login without end
         session = former.session
         self._capabilities = session.capabilities

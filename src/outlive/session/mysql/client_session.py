@@ -36,9 +36,9 @@ from outlive.wire.mysql.statements import query_position
 
 if TYPE_CHECKING:
     from outlive.session.mysql.prepared import ClientStatement, Statement
+    from outlive.session.mysql.server_facts import ServerFacts
     from outlive.session.mysql.server_state import ServerStatement
     from outlive.wire.mysql.statements import Execute
-    from outlive.session.mysql.server_facts import ServerFacts
 
 _LOCAL_STATUS: Final = (
     wire.SERVER_STATUS_IN_TRANS
@@ -188,6 +188,11 @@ class ClientSession:
         self._start(updated(EMPTY, changes, self.facts.baseline))
         self.found_rows = found_rows  # which a reset leaves as it was (both servers, measured)
 
+    def ran_without_tables(self) -> None:
+        """A statement without a table and without a warning was answered here. MariaDB keeps an earlier one's warnings over it."""
+        if not self.facts.mariadb:
+            self.captured_warnings = []
+
     def refresh_mode(self) -> None:
         """How texts are to be read follows sql_mode and the client's charset."""
         values, baseline = self.settings.values, self.facts.baseline
@@ -300,7 +305,7 @@ class ClientSession:
     def _end_nothing(self) -> int:
         """COMMIT or ROLLBACK outside a transaction, as pools and drivers send it to be sure: nothing is there to end."""
         self.answer = local_answers.ok(self)
-        self.captured_warnings = []
+        self.ran_without_tables()
         return ANSWER
 
     def _note_read(self, packet: bytes) -> None:

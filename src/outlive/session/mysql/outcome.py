@@ -10,10 +10,10 @@ from outlive.session.mysql.analysis import Analysis
 from outlive.session.mysql.holds import CURSOR, LONG_DATA, SESSION_VARIABLE, UNEXPLAINED
 from outlive.session.mysql.prepared import ClientStatement
 from outlive.session.mysql.server_state import (
-    ROLE_UNKNOWN,
     RESIDUE_CHARACTERISTICS,
     RESIDUE_DIAGNOSTICS,
     RESIDUE_INSERT_ID,
+    ROLE_UNKNOWN,
     ServerState,
 )
 from outlive.session.mysql.settings import MULTI_STATEMENTS, PARSING_NAMES, SCHEMA, Settings, has_literals, updated
@@ -26,7 +26,7 @@ from outlive.wire.mysql.constants import (
     SERVER_STATUS_CURSOR_EXISTS,
     SERVER_STATUS_LAST_ROW_SENT,
 )
-from outlive.wire.mysql.reply import REPLY_FETCH, REPLY_OK, REPLY_PREPARE, ReplyReader
+from outlive.wire.mysql.reply import REPLY_FETCH, REPLY_OK, REPLY_PREPARE, REPLY_STATISTICS, ReplyReader
 from outlive.wire.mysql.session_track import SessionChanges, parse_changes
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ _WITHOUT_TABLES: Final = frozenset(
     (b"SET", b"BEGIN", b"START", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE", b"USE")
 )
 
+_WITHOUT_STATUS: Final = (REPLY_PREPARE, REPLY_STATISTICS)
+"""These replies say nothing of the session: what the reader has is of an earlier one."""
+
 
 def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> list[Step]:
     """See `ClientSession.finish`."""
@@ -61,7 +64,7 @@ def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> l
         ):
             # An ERR carries no status, and the statement may have begun or ended a transaction (a deadlock, a CALL).
             after.append(ping_step(steps.ASK_STATUS, session))
-    else:
+    elif session.reply_kind not in _WITHOUT_STATUS:
         session.status = reader.status
     _record_insert_id(session, reader, state)
     _record_statement(session, reader, state)

@@ -23,7 +23,7 @@ class Statement:
         self.parameters = 0
 
     def settings_to_prepare(self, settings: Settings, baseline: Mapping[bytes, bytes]) -> Settings:
-        """The settings of a session, but with those under which this statement was prepared, as the servers keep to them.
+        """The settings of a session, but with those under which this statement was prepared, as the servers keep them.
 
         One that was prepared without a schema names its tables in full, so that any schema will do.
         """

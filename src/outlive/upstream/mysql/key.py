@@ -11,7 +11,6 @@ from outlive.wire.mysql import constants as wire
 KEYED: Final = (
     wire.CLIENT_FOUND_ROWS
     | wire.CLIENT_LOCAL_FILES
-    | wire.CLIENT_IGNORE_SPACE
     | wire.CLIENT_INTERACTIVE
     | wire.CLIENT_NO_SCHEMA
     | wire.CLIENT_MULTI_RESULTS
