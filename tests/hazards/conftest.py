@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
 from typing import Any
 
 import pytest
 
 from ..servers import OutliveProcess
 from ..servers.database import APP, APP2, DatabaseServer
-from .scripts import FRESH, Script, Step, Watched, other_user, run_direct, run_through, same_user, seen
-
-THIEVES = {"same user": same_user, "other user": other_user}
+from .scripts import FRESH, Script, Step, Thief, Watched, other_user, run_direct, run_through, same_user, seen
 
 
 def configuration(server: DatabaseServer, **options: object) -> str:
@@ -30,29 +29,39 @@ key_switch_after_ms = 0
 @pytest.fixture(scope="session")
 def node(server: DatabaseServer) -> Iterator[OutliveProcess]:
     """The node that the hazard tests share."""
-    server.query("CREATE TABLE IF NOT EXISTS test.stolen (id INT AUTO_INCREMENT PRIMARY KEY, n INT) AUTO_INCREMENT=9000")
+    columns = "id INT AUTO_INCREMENT PRIMARY KEY, n INT"
+    server.query(f"CREATE TABLE IF NOT EXISTS test.stolen ({columns}) AUTO_INCREMENT = 9000")
     with OutliveProcess(configuration(server, acquire_timeout_s=5)) as started:
         yield started
         print(f"--- log of the hazard tests' node ---\n{started.log[-20000:]}")
 
 
+@pytest.fixture(scope="session")
+def thieves(node: OutliveProcess) -> Iterator[tuple[Thief, Thief]]:
+    """One of the client's own pool key, to whom the connection is handed as it is, and one for whom it is converted."""
+    pair = same_user(node), other_user(node)
+    yield pair
+    for thief in pair:
+        thief.close()
+
+
 @pytest.fixture
-def same_as_direct(server: DatabaseServer, node: OutliveProcess) -> Callable[[Script], None]:
-    """Runs a script direct, and through Outlive once with each kind of thief, and compares all that is seen."""
+def same_as_direct(
+    server: DatabaseServer, node: OutliveProcess, thieves: tuple[Thief, Thief], count: Callable[[int, int], int]
+) -> Callable[[Script], None]:
+    """Runs a script direct and through Outlive, the thieves taking turns between its steps, and compares all that is
+    seen. `--full` runs it once more with the thieves' turns exchanged.
+    """
 
     def check(found: Script) -> None:
         if server.flavour not in found.servers:
             pytest.skip(f"{server.flavour} has no such statement")
         direct = run_direct(server, found)
-        for name, make in THIEVES.items():
-            title = f"{found.name}, thief: {name}"
-            thief = make(node)
-            try:
-                through = run_through(server, node, found, thief)
-                compare(title, found.steps, direct, through)
-                compare(f"{title}: the next client", [FRESH], fresh(server), fresh(node))
-            finally:
-                thief.close()
+        for first in range(count(1, 2)):
+            turns = cycle(thieves if first == 0 else reversed(thieves))
+            through = run_through(server, node, found, turns)
+            compare(found.name, found.steps, direct, through)
+            compare(f"{found.name}: the next client", [FRESH], fresh(server), fresh(node))
 
     return check
 

@@ -1,4 +1,4 @@
-"""LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS() and CONNECTION_ID(): a session's own, whoever had the connection since."""
+"""LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS() and CONNECTION_ID(): a session's own, whoever came between."""
 
 from __future__ import annotations
 

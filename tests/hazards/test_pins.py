@@ -1,4 +1,4 @@
-"""What ties a session to its connection: held for a stated reason, given back when provably released, cleaned at the end."""
+"""What ties a session to its connection: held for a stated reason, given back when released, cleaned at the end."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 
 from ..servers import OutliveProcess
 from ..servers.database import DatabaseServer
-from .conftest import same_user
-from .scripts import RESET_CONNECTION, Script, Step, Watched, held, pins, script, seen
+from .scripts import RESET_CONNECTION, Script, Step, Thief, Watched, held, pins, script, seen
 
 T = (
     "DROP TABLE IF EXISTS test.t, test.temporary, other.temporary, test.renamed",
@@ -241,7 +240,9 @@ def test_sql_log_bin_pins(server: DatabaseServer, node: OutliveProcess) -> None:
         connection.close()
 
 
-def test_the_reason_is_in_log_and_metrics(server: DatabaseServer, node: OutliveProcess) -> None:
+def test_the_reason_is_in_log_and_metrics(
+    server: DatabaseServer, node: OutliveProcess, thieves: tuple[Thief, Thief]
+) -> None:
     """Counted, shown while it lasts, logged once."""
     before = node.metric("outlive_pins_total", reason="get_lock")
     connection = Watched(node)
@@ -254,9 +255,7 @@ def test_the_reason_is_in_log_and_metrics(server: DatabaseServer, node: OutliveP
         assert f"client={connection.thread_id()}" in lines[-1]
     finally:
         connection.close()
-    thief = same_user(node)
-    thief.steal()
-    thief.close()
+    thieves[0].steal()
     assert node.metric("outlive_pinned", reason="get_lock") == 0
     assert server.query("SELECT IS_FREE_LOCK('shown')") == ((1,),)
 

@@ -98,8 +98,7 @@ def _answer(session: ClientSession, analysis: Analysis, text: bytes) -> bool:
         return _answer_diagnostics(session, trivial)
     else:
         return False
-    if not session.facts.mariadb:  # which keeps them over statements without a table
-        session.captured_warnings = []
+    session.ran_without_tables()
     return True
 
 
@@ -153,7 +152,7 @@ def _set_virtual_only(session: ClientSession, analysis: Analysis) -> int:
             return refuse(session, "an expression as the value of a session_track variable or of wait_timeout")
         session.set_virtual(item.name, item.value)
     session.answer = local_answers.ok(session)
-    session.captured_warnings = []
+    session.ran_without_tables()
     return ANSWER
 
 
@@ -179,7 +178,7 @@ def _warning_count(session: ClientSession, rows: list[tuple[bytes | None, ...]])
 
 
 def _typed(what: str, literal: bytes, original: bytes, *, mariadb: bool) -> bytes:
-    """The literal with the column type of what it stands for, which drivers show: a bare one would be as short as it is.
+    """The literal with the column type of what it stands for, which drivers show: a bare one has the type of its digits.
 
     A type that two values share is wide enough for both, and nullable if both are (measured on both servers).
     """

@@ -12,8 +12,8 @@ from outlive.session.mysql.variables import SYNONYMS, TRACKED, VIRTUAL
 from outlive.wire import ProtocolError
 
 COLLATIONS_SQL: Final = (
-    b"SELECT ID, COLLATION_NAME, c.CHARACTER_SET_NAME, DEFAULT_COLLATE_NAME, MAXLEN FROM information_schema.COLLATIONS c"
-    b" JOIN information_schema.CHARACTER_SETS s ON s.CHARACTER_SET_NAME = c.CHARACTER_SET_NAME"
+    b"SELECT ID, COLLATION_NAME, c.CHARACTER_SET_NAME, DEFAULT_COLLATE_NAME, MAXLEN"
+    b" FROM information_schema.COLLATIONS c JOIN information_schema.CHARACTER_SETS s ON s.CHARACTER_SET_NAME = c.CHARACTER_SET_NAME"
 )
 _VERSION: Final = re.compile(rb"(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
 DEAD_MAN_S: Final = 60
@@ -91,7 +91,7 @@ class ServerFacts:
     def tracker_sql(self) -> bytes:
         """What makes the server report its session's changes, and end the session by itself if Outlive vanishes.
 
-        COM_RESET_CONNECTION turns the trackers off again (measured on MySQL 9.7 and MariaDB 10.11), so this follows each.
+        COM_RESET_CONNECTION turns the trackers off again (measured on both servers), so this follows each.
         """
         return (
             b"SET SESSION session_track_state_change=ON,session_track_schema=ON,"

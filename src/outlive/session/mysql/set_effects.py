@@ -84,7 +84,7 @@ def answer(session: ClientSession, name: Name) -> bool:
     bits = _status_bits(effect.changes)
     session.status = session.status & ~bits | effect.status & bits
     session.affected_rows = 0
-    session.captured_warnings = []
+    session.ran_without_tables()
     ok = OK(status=session.local_status(), changes=filter_changes(effect.raw, session.policy))
     session.answer = packet(1, encode_ok(ok, session.capabilities))
     return True

@@ -124,7 +124,8 @@ class Difference:
                 changed[name] = value
         schema = changed.pop(SCHEMA, None)
         self.unreachable = schema == b""
-        self.forgets = any(name.startswith(b"@") and changed[name].upper() == b"NULL" and name in have for name in changed)
+        gone = [name for name, value in changed.items() if name.startswith(b"@") and value.upper() == b"NULL"]
+        self.forgets = any(name in have for name in gone)
         self.schema = schema or None
         option = changed.pop(MULTI_STATEMENTS, None)
         self.multi_statements = None if option is None else option == b"1"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from outlive.session.mysql.server_facts import COLLATIONS_SQL
 from outlive.wire.mysql.constants import (
     COM_INIT_DB,
     COM_PING,
@@ -18,8 +19,6 @@ from outlive.wire.mysql.constants import (
 )
 from outlive.wire.mysql.packets import MAX_PAYLOAD, packet
 from outlive.wire.mysql.reply import REPLY_OK, REPLY_PREPARE, REPLY_QUERY
-
-from outlive.session.mysql.server_facts import COLLATIONS_SQL
 
 if TYPE_CHECKING:
     from outlive.session.mysql.client_session import ClientSession

@@ -28,7 +28,8 @@ TRACKED: Final = tuple(
     max_delayed_threads max_error_count max_execution_time max_heap_table_size max_join_size max_length_for_sort_data
     max_points_in_geometry max_recursive_iterations max_seeks_for_key max_session_mem_used max_sort_length
     max_sp_recursion_depth
-    max_statement_time min_examined_row_limit net_buffer_length net_read_timeout net_retry_count net_write_timeout new note_verbosity old old_alter_table
+    max_statement_time min_examined_row_limit net_buffer_length net_read_timeout net_retry_count net_write_timeout
+    new note_verbosity old old_alter_table
     old_mode
     optimizer_max_sel_arg_weight optimizer_prune_level optimizer_search_depth optimizer_selectivity_sampling_limit
     optimizer_switch optimizer_trace optimizer_trace_features optimizer_trace_limit optimizer_trace_max_mem_size
