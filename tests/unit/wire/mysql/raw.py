@@ -79,6 +79,7 @@ class RawConnection:
         sent = packet(0, payload)
         self._socket.sendall(sent)
         reader.start(kind, **options)
+        reader.file_expected = True
         return self.follow(reader)
 
     def follow(self, reader: ReplyReader) -> tuple[bytes, bytes]:

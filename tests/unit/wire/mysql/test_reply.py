@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from outlive.wire import ProtocolError
 from outlive.wire.mysql.constants import (
     CLIENT_DEPRECATE_EOF,
+    CLIENT_LOCAL_FILES,
     CLIENT_SESSION_TRACK,
     SERVER_MORE_RESULTS_EXISTS,
     SERVER_STATUS_AUTOCOMMIT,
@@ -262,8 +263,9 @@ def test_a_reply_to_a_command_of_several_packets_counts_on() -> None:
 
 
 def test_local_infile() -> None:
-    reader = ReplyReader(0)
+    reader = ReplyReader(CLIENT_LOCAL_FILES)
     reader.start(REPLY_QUERY)
+    reader.file_expected = True
     request = stream(b"\x01", DEFINITION, ROW, end(MORE), b"\xfbname")
     assert reader.feed(request)[-5:] == b"\xfbname"
     assert reader.local_infile
@@ -273,14 +275,19 @@ def test_local_infile() -> None:
     assert reader.feed(stream(ok(), sequence=8)) == stream(ok(), sequence=9)
     assert reader.done
     reader.start(REPLY_QUERY)
+    reader.file_expected = True
     reader.feed(stream(b"\xfbname"))
     reader.resume_after_infile()
     reader.feed(stream(ok(), sequence=99))
     assert reader.done
     reader.start(REPLY_QUERY)
+    reader.file_expected = True
     reader.feed(stream(b"\xfbname"))
     with pytest.raises(ProtocolError):
         reader.feed(stream(ok(), sequence=2))
+    reader.start(REPLY_QUERY)
+    with pytest.raises(ProtocolError):  # the statement cannot have asked for a file
+        reader.feed(stream(b"\xfbname"))
 
 
 @pytest.mark.parametrize("capabilities", [0, MODERN])
