@@ -10,6 +10,10 @@ from .raw import native_proof, lenenc, sha2_proof
 LONG = 0x1 | 0x4 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x10000 | 0x20000 | 0x40000 | 0x80000
 SESSION_TRACK, DEPRECATE_EOF = 0x800000, 0x1000000
 _MORE_RESULTS = 0x8
+_LONGLONG = 8
+_CHARSETS = {**dict.fromkeys((45, 46, 224, 255), 45), **dict.fromkeys((8, 47), 8)}
+"""utf8mb4 and latin1: SET NAMES ... COLLATE shows in the results' metadata, and in no variable that could tell of it."""
+_SESSION_STATE_CHANGED = 0x4000
 _SHOWN_STATUS = 0x1 | 0x2 | 0x8 | 0x40 | 0x80 | 0x200 | 0x2000 | 0x4000
 """IN_TRANS, AUTOCOMMIT, MORE_RESULTS, CURSOR, LAST_ROW, NO_BACKSLASH_ESCAPES, IN_TRANS_READONLY, SESSION_STATE_CHANGED."""
 COM_QUIT, COM_INIT_DB, COM_QUERY, COM_PING, COM_STMT_PREPARE, COM_STMT_EXECUTE, COM_STMT_CLOSE, COM_SET_OPTION, COM_RESET = (
@@ -63,11 +67,19 @@ class Connection:
 
     def init_db(self, other: bool) -> Any:
         self._write(bytes((COM_INIT_DB,)) + self.schema.encode() + b"_other" * other)
-        return self._results(binary=False)
+        return self._without_warnings()
+
+    def _without_warnings(self) -> Any:
+        """These OKs count the warnings of the statement before, which may have been on another connection."""
+        results = self._results(binary=False)
+        return [
+            found if isinstance(found, bytes) else found[1:] if len(found) == 2 else (*found[:3], *found[4:])
+            for found in results
+        ]
 
     def set_option(self, on: bool) -> Any:
         self._write(bytes((COM_SET_OPTION, 0 if on else 1, 0)))
-        return self._results(binary=False)
+        return self._without_warnings()
 
     def reset(self) -> Any:
         self.statements.clear()
@@ -142,7 +154,9 @@ class Connection:
                 names.append(self._shown(packet[position : position + length]))
                 position += length
             charset, length, kind, flags, decimals = struct.unpack_from("<HIBHB", packet, position + 1)
-            found.append((*names[1:], charset, length, kind, flags, decimals))
+            # In prepared texts Outlive writes a variable for ROW_COUNT(): as wide as may be, else the same.
+            charset = _CHARSETS.get(charset, charset)
+            found.append((*names[1:], charset, 0 if kind == _LONGLONG else length, kind, flags, decimals))
         if not self.modern:
             self._end(self._packet())
         return found
@@ -151,7 +165,8 @@ class Connection:
         if self.modern:
             return self._ok(packet)
         warnings, self.status = struct.unpack_from("<HH", packet, 1)
-        return warnings, self.status & _SHOWN_STATUS
+        # Without CLIENT_SESSION_TRACK MySQL reports a change now and then all the same, to nobody's use.
+        return warnings, self.status & _SHOWN_STATUS & ~_SESSION_STATE_CHANGED
 
     def _ok(self, packet: bytes) -> Any:
         if packet[0] == 0xFE and not self.modern:
@@ -159,7 +174,25 @@ class Connection:
         affected, position = lenenc(packet, 1)
         insert_id, position = lenenc(packet, position)
         self.status, warnings = struct.unpack_from("<HH", packet, position)
-        return affected, insert_id, self.status & _SHOWN_STATUS, warnings, self._shown(packet[position + 4 :])
+        reports = self._reports(packet, position + 4)
+        return affected, insert_id, self.status & _SHOWN_STATUS, warnings, *reports
+
+    def _reports(self, packet: bytes, position: int) -> Any:
+        """The message, and the reported changes of state; those of variables come in no order."""
+        if not self.modern or position == len(packet):
+            return self._shown(packet[position:]), []
+        length, position = lenenc(packet, position)
+        message = packet[position : position + length]
+        position += length
+        changes = []
+        if self.status & _SESSION_STATE_CHANGED:
+            end, position = lenenc(packet, position)
+            while position < len(packet):
+                start = position
+                length, position = lenenc(packet, position + 1)
+                position += length
+                changes.append(self._shown(packet[start:position]))
+        return self._shown(message), sorted(changes)
 
     def _row(self, packet: bytes, binary: bool) -> Any:
         if binary:

@@ -97,13 +97,19 @@ class TwoSessions(RuleBasedStateMachine):
         self.pairs: dict[str, tuple[Connection, Connection]] = {}
         for who in WHO:
             _clean(self.server, f"two_{who}_d", f"two_{who}_t")
-            self.pairs[who] = self._open(who)
+            self.pairs[who] = self._both_opened(who)
 
     def _open(self, who: str) -> tuple[Connection, Connection]:
         return (
             Connection(self.server.host, self.server.port, APP, f"two_{who}_d", who, modern=who == "b"),
             Connection(self.node.host, self.node.port, APP, f"two_{who}_t", who, modern=who == "b"),
         )
+
+    def _both_opened(self, who: str) -> tuple[Connection, Connection]:
+        pair = self._open(who)
+        for connection in pair:
+            connection.query("SELECT 1")  # FOUND_ROWS() before any statement is 0 or 1, as the server likes
+        return pair
 
     def _both(self, who: str, act: Callable[[Connection], Any], what: str) -> None:
         if self.holder not in (who, ""):
@@ -189,7 +195,7 @@ class TwoSessions(RuleBasedStateMachine):
         if self.holder == who:
             self.holder = ""
         self.steps.append(f"{who}: reconnects")
-        self.pairs[who] = self._open(who)
+        self.pairs[who] = self._both_opened(who)
 
     def teardown(self) -> None:
         for pair in getattr(self, "pairs", {}).values():

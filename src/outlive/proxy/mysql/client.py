@@ -30,7 +30,7 @@ from outlive.proxy.mysql.upload import PREPARE_BYTES, Upload
 from outlive.session.mysql import actions
 from outlive.session.mysql.analysis import PLAIN_READ, WARNINGS
 from outlive.session.mysql.client_session import RENEW_BY_CHANGE_OF_USER, ClientSession
-from outlive.session.mysql.executes import NO_REPLY
+from outlive.session.mysql.executes import NO_REPLY, bind_to
 from outlive.session.mysql.steps import ASK_STATUS, Step, ping_step, query_step
 from outlive.upstream.mysql.connection import ServerConnection
 from outlive.upstream.mysql.key import as_key
@@ -185,6 +185,7 @@ class ProxiedClient(Client):
             self._forward(session.packet or packet)
         elif action == actions.ANSWER:
             self.services.metrics.bytes_to_clients += len(session.answer)
+            self.reader.status = session.status
             self.channel.send(session.answer)
         else:
             self._act(action, packet)
@@ -238,6 +239,7 @@ class ProxiedClient(Client):
         if connection is not None:
             self.server.clean(connection)
         self.reader.policy = self.session.policy
+        self.reader.status = self.session.status
         self.channel.send(self.session.answer)
 
     # -- to the server -----------------------------------------------------------------------------
@@ -267,6 +269,13 @@ class ProxiedClient(Client):
         if state.settings is not session.settings or state.residue or state.unwanted:
             self._prepare(connection, packet)
             return
+        handle = session.statement
+        if handle is not None:
+            prepared = state.found(handle)
+            if prepared is None:
+                self._prepare(connection, packet)
+                return
+            packet = bind_to(session, packet, handle, prepared)
         state.owner = session
         self.reader.start(session.reply_kind)
         self.phase = RELAYING

@@ -18,6 +18,7 @@ from outlive.session.mysql.actions import ANSWER, CHANGE_USER, FORWARD, KILL, QU
 from outlive.session.mysql.analysis import PLAIN, PLAIN_READ, PLAIN_WRITE, Analysis, Kill
 from outlive.session.mysql.holds import Holds
 from outlive.session.mysql.lexer import DEFAULT_ANALYSER, Analyser, Lexer
+from outlive.session.mysql.limits import DEFAULT_LIMITS, SessionLimits
 from outlive.session.mysql.server_state import RESIDUE_CHARACTERISTICS, RESIDUE_DIAGNOSTICS, ServerState
 from outlive.session.mysql.settings import EMPTY, MULTI_STATEMENTS, SCHEMA, Settings, difference, updated
 from outlive.session.mysql.steps import Step
@@ -56,11 +57,13 @@ RENEW_BY_RESET: Final = 1
 RENEW_BY_CHANGE_OF_USER: Final = 2
 _USE: Final = Analysis(False, True, b"USE", needs=lexed.NO_WARNINGS)
 """COM_INIT_DB: it runs no stored code, so that the tracker's word explains all of its change of state."""
+_CURSOR: Final = wire.SERVER_STATUS_CURSOR_EXISTS | wire.SERVER_STATUS_LAST_ROW_SENT
 _NO_STEPS: Final[Sequence[Step]] = ()
 _MULTIBYTE_CHARSETS: Final = frozenset((b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"))
 _LOCKING_READ: Final = re.compile(rb"(?i)\b(?:UPDATE|SHARE)\b")
 _COMMIT: Final = PLAIN[b"COMMIT"]
 _ROLLBACK: Final = PLAIN[b"ROLLBACK"]
+_NAMES_TABLES: Final = re.compile(rb"(?i)\b(?:FROM|INTO|UPDATE|TABLES?|CALL|DESC(?:RIBE)?|SHOW)\b")
 _OPTION_MULTI_STATEMENTS_ON: Final = 0
 _OPTION_MULTI_STATEMENTS_OFF: Final = 1
 
@@ -88,6 +91,7 @@ class ClientSession:
         "last_insert_id",
         "last_prepared",
         "lexed",
+        "limits",
         "mode",
         "next_statement_id",
         "only_reads",
@@ -105,6 +109,7 @@ class ClientSession:
         "used",
         "execution",
         "status",
+        "tableless",
         "transaction_state",
         "user",
         "virtual",
@@ -123,9 +128,11 @@ class ClientSession:
         schema: bytes,
         connection_id: int,
         analyser: Analyser = DEFAULT_ANALYSER,
+        limits: SessionLimits = DEFAULT_LIMITS,
     ) -> None:
         self.facts = facts
         self.analyser = analyser
+        self.limits = limits
         self.lexed: Analysis | None = None
         """Of the command to come, where its long text was read before."""
         self.user = user
@@ -171,6 +178,7 @@ class ClientSession:
         self.set_name: set_effects.Name | None = None
         self.set_reported: tuple[list[tuple[bytes, bytes]], bytes] | None = None
         self.state_change = 0
+        self.tableless = False
         self.last_insert_id: int | insert_id.Unread = 0
         self.warnings_on: ServerState | None = None
         self.when_captured: Callable[[], None] | None = None
@@ -291,6 +299,8 @@ class ClientSession:
             self.reply_kind = REPLY_QUERY
             if not self.status & wire.SERVER_STATUS_AUTOCOMMIT:
                 self._note_read(packet)
+            if self.captured_warnings or self.captured_warnings is None:
+                self.tableless = not _NAMES_TABLES.search(packet)
             if analysis.plain:
                 if self.characteristics:
                     return FORWARD
@@ -413,18 +423,19 @@ class ClientSession:
     def finish(self, reader: ReplyReader, state: ServerState) -> Sequence[Step]:
         """Takes over what a complete reply tells. Returns what must be asked before the connection may be released."""
         status = reader.status & _LASTING_STATUS
+        handle = self.statement
         if (
             status == self.status
             and self.analysis.plain
-            and self.statement is None
+            and (handle is None or not (handle.cursor_open or handle.long_data or status & _CURSOR))
             and not (reader.error or reader.changes or reader.warnings or reader.insert_id or reader.rows < 0)
         ):
             # The common case: a plain SELECT that changed nothing of the session.
             self.affected_rows = -1
             self.found_rows = reader.rows
             if self.captured_warnings != []:
-                if self.facts.mariadb and self.warnings_live_on(state):
-                    return _NO_STEPS  # kept, if the SELECT used no table: the connection knows
+                if self.facts.mariadb and (self.warnings_live_on(state) or self.tableless):
+                    return _NO_STEPS  # kept, if the SELECT used no table: where they live the connection knows
                 self.captured_warnings = []
             if state.residue & RESIDUE_DIAGNOSTICS:
                 state.residue &= ~RESIDUE_DIAGNOSTICS

@@ -144,6 +144,8 @@ def _keeps_diagnostics(session: ClientSession, state: ServerState) -> bool:
         return bool(analysis.needs & lexed.WARNINGS) and analysis.verb in (b"SHOW", b"GET")
     if session.warnings_live_on(state):
         return True  # MariaDB keeps them over statements without a table: the connection knows
+    if session.reply_kind == REPLY_PREPARE or (session.tableless and analysis.verb in (b"SELECT", b"DO")):
+        return True
     return bool(analysis.needs & lexed.WARNINGS) or analysis.verb in _WITHOUT_TABLES
 
 
@@ -291,8 +293,14 @@ def _apply_virtual(session: ClientSession, analysis: Analysis, state: ServerStat
 
 
 def _apply_user_variables(session: ClientSession, analysis: Analysis, state: ServerState) -> None:
-    if analysis.user_variables:
-        _set(session, state, [(b"@" + name, literal) for name, literal in analysis.user_variables])
+    if not analysis.user_variables:
+        return
+    updates = [(b"@" + name, literal) for name, literal in analysis.user_variables]
+    kept = sum(len(name) + len(value) for name, value in session.settings.values.items() if name.startswith(b"@"))
+    if kept + sum(len(name) + len(value) for name, value in updates) > session.limits.variables_bytes:
+        session.holds.add("user_variable")  # the connection keeps them all
+    else:
+        _set(session, state, updates)
 
 
 def _questions(
