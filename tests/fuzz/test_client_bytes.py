@@ -13,7 +13,7 @@ from outlive.wire.mysql.handshake import ssl_request
 from outlive.wire.mysql.packets import packet
 
 from ..servers.certificates import Certificates as Made
-from .house import MODERN, FakeClient, House
+from .house import CLIENT, MODERN, FakeClient, House
 from .inputs import anything, cuts, examples, garbage, headers, streams
 
 LOGIN_BYTES = 16_384
@@ -209,6 +209,14 @@ def prepared(house: House) -> FakeClient:
     return client
 
 
+def classic_prepared(house: House) -> FakeClient:
+    """Of a client without query attributes."""
+    client = house.client()
+    client.log_in(CLIENT)
+    client.command(b"\x16SELECT ?, ?")
+    return client
+
+
 def not_reading(house: House) -> FakeClient:
     client = ready(house)
     client.transport.reads = False
@@ -237,4 +245,45 @@ def test_after_the_login(phase: Callable[[House], FakeClient], data: bytes, by: 
         house.servers.release()
         house.loop.settle()
         house.check()
+        house.check_serves()
+
+
+def test_long_data_for_a_server_that_does_not_read() -> None:
+    """Commands without an answer wait for a slow server at the client, and not in the node."""
+    with House() as house:
+        client = classic_prepared(house)
+        client.command(b"\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00\x00\x01\xfd\x00\xfd\x00\x01a\x01b")
+        assert not client.transport.closed
+        wires = [found.transport for found in house.servers.open]
+        for link in wires:
+            link.reads = False
+        for _ in range(200):
+            client.transport.say(packet(0, b"\x18\x01\x00\x00\x00\x00\x00" + b"d" * 100_000))
+            house.loop.settle()
+        assert 0 < sum(link.most_unsent for link in wires) < 600_000
+        assert client.held_bytes <= HELD_BYTES
+        for link in wires:
+            link.read_all()
+        house.loop.settle()
+        assert sum(command[:1] == b"\x18" for command in house.servers.commands) == 200
+        house.check_serves()
+
+
+def executing_long(house: House) -> FakeClient:
+    client = classic_prepared(house)
+    values = b"\x17\x01\x00\x00\x00\x00\x01\x00\x00\x00\x00\x01\xfd\x00\xfd\x00\x01a\xfd\x00\x00\x08"
+    client.say((600_000).to_bytes(3, "little") + b"\0" + values + b"x" * 300_000)
+    assert not client.transport.closed
+    return client
+
+
+@examples(15)
+@given(data=streams, by=cuts, more=st.integers(0, 400_000))
+def test_within_a_long_execution(data: bytes, by: int, more: int) -> None:
+    with House() as house:
+        client = executing_long(house)
+        client.say(b"y" * more)
+        client.say(data, by=by)
+        house.check()
+        assert client.held_bytes <= HELD_BYTES
         house.check_serves()

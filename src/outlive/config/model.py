@@ -346,6 +346,36 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             description="Most that is held for a client in each direction; then reading from the other side pauses.",
         ),
     ] = 65_536
+    client_prepared_statements: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description=(
+                "Most prepared statements of one client; the next one is refused (error 1461). The servers' own limit "
+                "is 16382 for all clients together."
+            ),
+        ),
+    ] = 16_382
+    client_prepared_bytes: Annotated[
+        int,
+        Meta(
+            ge=65_536,
+            le=1_073_741_824,
+            description="Most text of one client's prepared statements, all together (error 1461).",
+        ),
+    ] = 4_194_304
+    client_variables_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_048_576,
+            description=(
+                "Most names and values of user variables that are replayed for one client; one that sets more keeps "
+                "its server connection (pinned: `user_variable`)."
+            ),
+        ),
+    ] = 65_536
     client_keepalive_s: Annotated[
         int,
         Meta(

@@ -294,7 +294,7 @@ class Gate:
         session = ClientSession(
             facts, user=entry.user, capabilities=self._capabilities, collation_id=self._charset, schema=self._schema,
             connection_id=channel.connection_id,
-            analyser=route.analyser,
+            analyser=route.analyser, limits=services.session_limits,
         )  # fmt: skip
         self._state = _OVER
         former, self._former = self._former, None

@@ -24,6 +24,7 @@ from outlive.proxy.mysql.routes import Routes
 from outlive.proxy.mysql.users import ClientUsers
 from outlive.session.mysql import local_answers
 from outlive.session.mysql.analysis import Kill
+from outlive.session.mysql.limits import SessionLimits
 from outlive.wire.mysql.packets import packet as frame
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ class Services:
         self.login_buffer_bytes = config.login_buffer_bytes
         self.client_buffer_bytes = config.client_buffer_bytes
         self.client_keepalive_s = config.client_keepalive_s
+        self.session_limits = SessionLimits(
+            config.client_prepared_statements, config.client_prepared_bytes, config.client_variables_bytes
+        )
         self.tls_required = config.tls_required
         self.requires_proxy_header = config.proxy_protocol == "required"
         self._trusted = TrustedNetworks(config.proxy_protocol_trusted)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from outlive.session.mysql import local_answers, queries
-from outlive.session.mysql.actions import ANSWER, FORWARD, SILENT, STREAM
+from outlive.session.mysql.actions import ANSWER, FORWARD, RELAY, SILENT, STREAM
 from outlive.session.mysql.analysis import PLAIN_READ
 from outlive.session.mysql.holds import LONG_DATA
 from outlive.session.mysql.outcome import close_cursor
 from outlive.session.mysql.prepared import ClientStatement, intern_statement
-from outlive.session.mysql.server_state import ServerState, merged
+from outlive.session.mysql.server_state import ServerState, ServerStatement, merged
 from outlive.wire import ProtocolError
 from outlive.wire.mysql.constants import (
     CLIENT_QUERY_ATTRIBUTES,
@@ -39,10 +39,8 @@ NO_REPLY: Final = -1
 """The `reply_kind` of a command that is not answered."""
 _ID: Final = slice(5, 9)
 _COMMAND: Final = 4
-STATEMENTS_MAX: Final = 16382
-"""Statements of one client: the servers' default for all of them together (max_prepared_stmt_count)."""
-STATEMENTS_MAX_BYTES: Final = 16 * 1024 * 1024
-"""Their texts together, which are kept as long as the client keeps the statements."""
+_NULL_BITMAP: Final = 14
+"""Where the NULL bitmap of an execution begins, the packet's header included; behind it comes new_params_bound."""
 
 
 def prepare(session: ClientSession, packet: bytes) -> int:
@@ -51,12 +49,13 @@ def prepare(session: ClientSession, packet: bytes) -> int:
     analysis = session.analyse(text)
     # MariaDB: after a PREPARE that failed there is none, so that an EXECUTE sent behind it fails.
     session.last_prepared = None
-    if len(session.statements) >= STATEMENTS_MAX or session.statements_bytes + len(text) > STATEMENTS_MAX_BYTES:
+    limits = session.limits
+    if len(session.statements) >= limits.statements or session.statements_bytes + len(text) > limits.statements_bytes:
         session.answer = local_answers.error(
             ER_MAX_PREPARED_STMT_COUNT_REACHED,
             b"42000",
-            f"Can't create more prepared statements: in Outlive a client has at most {STATEMENTS_MAX}, of"
-            f" {STATEMENTS_MAX_BYTES} bytes together (current value: {len(session.statements)})",
+            f"Can't create more prepared statements: in Outlive a client has at most {limits.statements}, of"
+            f" {limits.statements_bytes} bytes together (current value: {len(session.statements)})",
         )
         return ANSWER
     prepared = queries.prepared_text(session, text, analysis)
@@ -96,19 +95,30 @@ def execute(session: ClientSession, packet: bytes) -> int:
     handle = _handle(session, packet)
     if handle is None:
         return _unknown(session, packet, "mysqld_stmt_execute")
-    _read_types(session, handle, packet)
+    if handle.statement.parameters and not _binds_as_before(session, handle, packet):
+        _read_types(session, handle, packet)
     session.statement = handle
-    session.analysis = handle.analysis
+    analysis = session.analysis = handle.analysis
     session.reply_kind = REPLY_QUERY
-    return FORWARD
+    return RELAY if analysis.plain and not session.characteristics else FORWARD
+
+
+def _binds_as_before(session: ClientSession, handle: ClientStatement, packet: bytes) -> bool:
+    """The common case, in which nothing is to be remembered: no types, or the very ones that were bound before."""
+    session.execution = None
+    if handle.types is None or session.capabilities & CLIENT_QUERY_ATTRIBUTES:
+        return False
+    count = handle.statement.parameters
+    at = _NULL_BITMAP + (count + 7 >> 3)
+    if len(packet) <= at:
+        return False
+    return not packet[at] or packet[at + 1 : at + 1 + 2 * count] == handle.types
 
 
 def _read_types(session: ClientSession, handle: ClientStatement, packet: bytes) -> None:
     """Remembers the types that are bound to the parameters, or sees to it that some were. Raises ProtocolError."""
     count = handle.statement.parameters
     attributes = bool(session.capabilities & CLIENT_QUERY_ATTRIBUTES)
-    if not count:
-        return
     execution = session.execution = parse_execute(packet[4:], count, attributes)
     if execution.types_bound:
         types, kinds = (
@@ -196,21 +206,32 @@ def bind(session: ClientSession, packet: bytes, state: ServerState) -> bytes:
     """
     handle = session.statement
     assert handle is not None
-    prepared = session.used = state.found(handle)
+    prepared = state.found(handle)
     assert prepared is not None
-    code = packet[_COMMAND]
-    if code == COM_STMT_SEND_LONG_DATA:
+    if packet[_COMMAND] == COM_STMT_EXECUTE:
+        return bind_to(session, packet, handle, prepared)
+    session.used = prepared
+    if packet[_COMMAND] == COM_STMT_SEND_LONG_DATA:
         state.keep_for(handle, prepared)
-    elif code == COM_STMT_EXECUTE and handle.types is not None:
-        execution = session.execution
-        assert execution is not None
+    return packet[:5] + prepared.id_bytes + packet[9:]
+
+
+def bind_to(session: ClientSession, packet: bytes, handle: ClientStatement, prepared: ServerStatement) -> bytes:
+    """`bind` for an execution of what is known to be prepared as this."""
+    session.used = prepared
+    types = handle.types
+    if types is not None and prepared.types != types:
         assert handle.signature is not None
-        lacks_types = not execution.types_bound and prepared.types != handle.types
-        if lacks_types and execution.parameters == handle.statement.parameters:
-            body = rebind(packet[4:5] + prepared.id_bytes + packet[9:], execution, handle.types)
-            prepared.bind(handle.types, handle.signature)
-            return _framed(packet, body)
-        prepared.bind(handle.types, handle.signature)
+        prepared.bind(types, handle.signature)
+        count = handle.statement.parameters
+        execution = session.execution or parse_execute(
+            packet[4:], count, bool(session.capabilities & CLIENT_QUERY_ATTRIBUTES)
+        )
+        if not execution.types_bound and execution.parameters == count:
+            return _framed(packet, rebind(packet[4:5] + prepared.id_bytes + packet[9:], execution, types))
+    elif types is not None and prepared.signature != handle.signature:
+        assert handle.signature is not None
+        prepared.bind(types, handle.signature)
     return packet[:5] + prepared.id_bytes + packet[9:]
 
 
