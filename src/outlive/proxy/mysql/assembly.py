@@ -101,6 +101,8 @@ class Assembly:
             # Connections from before have the old bound, or came without the TLS that is asked for now.
             server.pool.retire_all("reload")
         server.dead_man_s = database.dead_man_s
+        if server.facts is not None:
+            server.facts.dead_man_s = database.dead_man_s
         server.login_options = _login_options(database)
 
     def _server(self, address: Address, database: Database) -> Server:
