@@ -11,7 +11,7 @@ statements, so that nothing that seems to be kept is kept by chance. What a scri
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -234,23 +234,23 @@ def run_direct(server: DatabaseServer, found: Script) -> list[list[dict[str, Any
 
 
 def run_through(
-    server: DatabaseServer, node: OutliveProcess, found: Script, thieves: Iterator[Thief]
+    server: DatabaseServer, node: OutliveProcess, found: Script, thief: Thief
 ) -> list[list[dict[str, Any]]]:
-    """What each step shows through Outlive, with the next of the thieves between every two."""
+    """What each step shows through Outlive, with the thief between every two."""
     prepare(server, found)
-    next(thieves).steal()
+    thief.steal()
     connection = Watched(node, **dict(found.options))
     results = []
     try:
         for step in found.steps:
             results.append(seen(connection, step))
             if step.holds is None or server.flavour not in step.holds_on:
-                _steal(node, next(thieves), step)
+                _steal(node, thief, step)
             else:
                 _check_held(node, step)
     finally:
         connection.close()
-    next(thieves).steal()
+    thief.steal()
     return results
 
 
