@@ -219,7 +219,7 @@ def test_texts_made_to_be_slow_hold_nobody_up(node: OutliveProcess, memory: Call
     for attacker in attackers:
         attacker.join(20)
     print(f"longest {longest * 1000:.0f} ms")
-    assert longest < 0.15
+    assert longest < 0.25
     assert memory() < 60
 
 

@@ -242,7 +242,7 @@ class Dialer:
         if server.facts is None:
             error = await self._run(connection, [steps.ask_step(b"SELECT @@global.init_connect", steps.FACTS)])
             if error is None:
-                greets = bool(connection.learned.pop()[0][0])
+                greets = bool(_only_row(connection.learned.pop())[0])
                 error = await self._run(connection, steps.facts_steps(reset=not greets))
             if error is not None:
                 return _failure(error)
