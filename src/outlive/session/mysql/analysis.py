@@ -34,6 +34,8 @@ ASK_FOUND_ROWS: Final = 1
 ASK_LAST_INSERT_ID: Final = 2
 #: MariaDB's SET STATEMENT: the tracker tells what was set, and not that it is taken back.
 ASK_SETTINGS: Final = 4
+#: SET @@name without a scope, of which MariaDB's tracker tells nothing (measured on 10.11).
+ASK_UNTOLD: Final = 8
 
 # Hold.change
 HOLD: Final = 1

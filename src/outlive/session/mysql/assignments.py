@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .analysis import ASK_LAST_INSERT_ID, CLEAR, HOLD, LAST_INSERT_ID, Assignment, Hold
+from .analysis import ASK_LAST_INSERT_ID, ASK_UNTOLD, CLEAR, HOLD, LAST_INSERT_ID, Assignment, Hold
 from .tokens import NUMBER, PUNCTUATION, QUOTED, STRING, USER_VARIABLE, WORD, Token
 from .vocabulary import HARMLESS_VALUES, HOLDING_VARIABLES, NEXT_TRANSACTION, SCOPES
 
@@ -123,6 +123,8 @@ def _item(tokens: list[Token], raw: Callable[[int, int], bytes | None], settings
         settings.next_transaction = True
     else:
         kind = "session"
+        if system and not scope:
+            settings.after |= ASK_UNTOLD
     _assign(tokens, index + 1, kind, name, raw=raw, settings=settings)
     return sticky
 

@@ -312,7 +312,8 @@ def _questions(
         found.append(steps.query_step(session.facts.tracker_sql()))
     if analysis.after & lexed.ASK_FOUND_ROWS and not failed:
         found.append(ask_step(b"SELECT FOUND_ROWS()", steps.ASK_FOUND_ROWS, session))
-    if analysis.after & lexed.ASK_SETTINGS and state.settings is not before:
+    untold = session.facts.mariadb and (analysis.call or analysis.after & lexed.ASK_UNTOLD)  # also inside a procedure
+    if untold or (analysis.after & lexed.ASK_SETTINGS and state.settings is not before):
         found.append(ask_step(session.facts.snapshot_sql(), steps.ASK_SETTINGS, session))
     if collation:
         found.append(ask_step(b"SELECT @@collation_connection", steps.ASK_COLLATION, session))
