@@ -1,5 +1,6 @@
 """Any bytes on the client's side, in every phase: an error of the protocol or a close, and nothing else."""
 
+import ssl
 from collections.abc import Callable
 from functools import cache
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlive.net.certificates import Certificates, listener_certificates
+from outlive.net.tls import TLS
 from outlive.wire.mysql import constants as wire
 from outlive.wire.mysql.handshake import ssl_request
 from outlive.wire.mysql.packets import packet
@@ -128,6 +130,48 @@ def test_a_failed_login_is_final() -> None:
         assert client.transport.received[4:7] == b"\xff\x15\x04"  # 1045
         assert client.transport.lost
         assert house.servers.commands == before
+        house.check_serves()
+
+
+class _TLSClient:
+    """The client's side of TLS on a `Wire`."""
+
+    def __init__(self, house: House) -> None:
+        self.client = house.client()
+        self.client.say(packet(1, ssl_request(MODERN | wire.CLIENT_SSL, 1 << 24, 45)))
+        self.login = packet(2, self.client.response(MODERN | wire.CLIENT_SSL))
+        self.client.transport.received.clear()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.tls = TLS(context, server_side=False)
+        while not self.tls.established:
+            self.client.say(self.tls.outgoing())
+            self.tls.receive(bytes(self.client.transport.received))
+            self.client.transport.received.clear()
+
+    def say(self, data: bytes, by: int) -> None:
+        for start in range(0, len(data), by):
+            self.tls.send(data[start : start + by])
+            self.client.say(self.tls.outgoing())
+
+
+@pytest.mark.parametrize("by", [1, 100])
+def test_a_login_by_tls(by: int) -> None:
+    with House(certificates=certificates()) as house:
+        end = _TLSClient(house)
+        end.say(end.login, by)
+        house.pass_time(0.2)
+        assert end.client.is_in
+        house.check_serves()
+
+
+def test_a_login_by_tls_has_a_limit() -> None:
+    """Records of one byte: 22 bytes each on the wire."""
+    with House(certificates=certificates()) as house:
+        end = _TLSClient(house)
+        end.say(b"\xf0\x3f\x00\x02" + b"x" * 5000, 1)
+        assert end.client.transport.closed
+        assert not end.client.is_in
         house.check_serves()
 
 

@@ -56,6 +56,8 @@ class Channel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.services.metrics.bytes_from_clients += len(data)
         if self.tls is not None:
+            if self.gate is not None and self.gate.is_flooded(len(data)):
+                return
             data = self._decrypt(data)
             if not data:
                 return

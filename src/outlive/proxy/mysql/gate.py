@@ -58,6 +58,9 @@ OFFERED: Final = (
 """Capabilities offered to clients where the server has them too. Compression is not among them: between a function and a
 node beside it, it costs more than it saves, and a client that asks goes on without it."""
 
+_ENCRYPTED_FACTOR: Final = 4
+"""A login by TLS with a client's certificate chain takes 8 KiB; four times what may be in plain is room for any."""
+
 _PROXY_HEADER, _SERVER_UNKNOWN, _RESPONSE, _ASKING, _EXCHANGE, _ENTERING, _OVER = range(7)
 
 
@@ -65,7 +68,7 @@ class Gate:
     """One login (or change of user) of one client."""
 
     __slots__ = (
-        "_capabilities", "_change", "_channel", "_charset", "_entry", "_former", "_login", "_packets", "_proxy", "_route",
+        "_capabilities", "_change", "_channel", "_charset", "_encrypted_bytes", "_entry", "_former", "_login", "_packets", "_proxy", "_route",
         "_schema", "_scramble", "_services", "_state", "since",
     )  # fmt: skip
 
@@ -81,6 +84,7 @@ class Gate:
         self._scramble = b""
         self._capabilities = 0
         self._charset = 0
+        self._encrypted_bytes = 0
         self._schema = b""
         self._state = _SERVER_UNKNOWN
         self.since = services.time()
@@ -148,6 +152,15 @@ class Gate:
             self._end()
         except ProtocolError:
             self._fail("protocol", ERR(wire.ER_HANDSHAKE_ERROR, b"08S01", b"Bad handshake"))
+
+    def is_flooded(self, size: int) -> bool:
+        """Counts what comes by TLS: a login in records of one byte, or handshake messages without end, has a limit too."""
+        self._encrypted_bytes += size
+        if self._state == _OVER or self._encrypted_bytes <= _ENCRYPTED_FACTOR * self._services.login_buffer_bytes:
+            return False
+        self._services.metrics.logins_refused.add("tls")
+        self._end()
+        return True
 
     def _read_proxy_header(self, data: bytes) -> bytes:
         assert self._proxy is not None
