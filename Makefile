@@ -45,10 +45,10 @@ demo: system-demo .venv/.server
 	@$(BIN)/outlive demo
 
 test: system-test .venv/.dev node_servers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 prove: system-test .venv/.dev node_servers
-	$(BIN)/python -m pytest --full
+	$(BIN)/python -m pytest -n 3 --dist loadfile --full
 
 check: system-base .venv/.dev
 	$(BIN)/ruff check --quiet .

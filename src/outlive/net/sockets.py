@@ -75,7 +75,9 @@ def is_vanished(sock: SocketLike) -> bool:
 
 
 def unacknowledged_s(sock: SocketLike) -> float:
-    """For how long (seconds) nothing was acknowledged, while data or a probe of a closed window is on its way; else 0.0.
+    """For how long (seconds) nothing was acknowledged while data, or a probe of a closed window, is on its way.
+
+    0.0 where nothing is.
 
     A peer that is alive acknowledges either, even if it does not read. One measurement may fall between a probe and its
     acknowledgement: take the second one in a row. Raises OSError on a socket that is gone.

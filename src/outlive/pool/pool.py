@@ -296,7 +296,9 @@ class Pool(Books[S, W], Generic[S, W]):
             self.stirred = True
 
     def drain(self) -> None:
-        """Until `reopen`, if ever: no new waiters, those in the queue are served still, and what is idle or released is closed."""
+        """Until `reopen`, if ever: no new waiters, those in the queue are served still, and what is idle or
+        released is closed.
+        """
         if not self.draining:
             self.draining = True
             self.obstacles += 1

@@ -186,7 +186,8 @@ class Node:
         for server in servers:
             server.pool.drain()
             server.stir()
-        while not all(server.pool.drained for server in servers) and self._loop.time() < deadline:
+        # The pool is pure and tells nobody; and this is the last thing the process does.
+        while not all(server.pool.drained for server in servers) and self._loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_S)
         for server in servers:
             server.abort_all()

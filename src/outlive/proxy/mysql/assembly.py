@@ -48,7 +48,8 @@ class Assembly:
     def apply(self, config: Config, now: float) -> None:
         """Makes servers and routes what the configuration says. Raises CertificateError before anything is changed.
 
-        Servers that are no longer named are drained; their clients keep what they hold. One that is named again meanwhile
+        Servers that are no longer named are drained; their clients keep what they hold. One that is named again
+        meanwhile
         is taken back: a second pool would have a second budget.
         """
         certificates = {

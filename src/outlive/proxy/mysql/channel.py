@@ -105,7 +105,8 @@ class Channel(asyncio.Protocol):
 
     def _decrypt(self, data: bytes) -> bytes:
         tls, transport = self.tls, self.transport
-        assert tls is not None and transport is not None
+        assert tls is not None
+        assert transport is not None
         try:
             plain = tls.receive(data)
         except TLSError:

@@ -1,7 +1,9 @@
 """One MySQL client after its login: its commands go to leased server connections, the replies come back.
 
-A client runs one command at a time: what it sends before the reply is complete waits in `_inbox`, so no reply can overtake
-another. The phases say what is awaited; everything that happens is a call from the loop, there is no task and no timer here.
+A client runs one command at a time: what it sends before the reply is complete waits in `_inbox`, so no reply can
+overtake
+another. The phases say what is awaited; everything that happens is a call from the loop, there is no task and no
+timer here.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from outlive.proxy.mysql import errors
 from outlive.proxy.mysql.abandon import abandon
+from outlive.proxy.mysql.long_text import LONG_BYTES, LongText
 from outlive.proxy.mysql.phases import (
     ASKING,
     BLOCKED,
@@ -25,7 +28,6 @@ from outlive.proxy.mysql.phases import (
     UPLOADING,
     WAITING,
 )
-from outlive.proxy.mysql.long_text import LONG_BYTES, LongText
 from outlive.proxy.mysql.upload import PREPARE_BYTES, Upload
 from outlive.session.mysql import actions
 from outlive.session.mysql.analysis import PLAIN_READ, WARNINGS
@@ -60,10 +62,34 @@ class ProxiedClient(Client):
     """A logged-in client. `channel` is its socket, `route` where its connections come from."""
 
     __slots__ = (
-        "_begun", "_inbox", "_outgoing", "_plain", "_text", "_upload", "_waited_for", "active_at", "activity", "channel", "charset", "connection", "doubted", "last", "leased_at",
-        "phase", "pins", "probing", "reader", "route", "seen_activity", "server", "services", "session", "silent_since",
-        "stalled_at", "stalled_bytes",
-    )  # fmt: skip
+        "_begun",
+        "_inbox",
+        "_outgoing",
+        "_plain",
+        "_text",
+        "_upload",
+        "_waited_for",
+        "active_at",
+        "activity",
+        "channel",
+        "charset",
+        "connection",
+        "doubted",
+        "last",
+        "leased_at",
+        "phase",
+        "pins",
+        "probing",
+        "reader",
+        "route",
+        "seen_activity",
+        "server",
+        "services",
+        "session",
+        "silent_since",
+        "stalled_at",
+        "stalled_bytes",
+    )
 
     def __init__(self, channel: Channel, session: ClientSession, route: Route, services: Services) -> None:
         Client.__init__(self)
@@ -95,6 +121,7 @@ class ProxiedClient(Client):
         self._waited_for = -1
         self._text: LongText | None = None
         self._upload: Upload | None = None
+
     def __repr__(self) -> str:
         return f"<ProxiedClient {self.session.user} {PHASE_NAMES[self.phase]}>"
 
@@ -313,7 +340,8 @@ class ProxiedClient(Client):
         now = services.time()
         self.settings = self.session.settings
         if self._waited_for != self.activity or not again:
-            # `again` keeps the place and the deadline of a command that waited; one that had a connection at once has none.
+            # `again` keeps the place and the deadline of a command that waited; one that had a connection
+            # at once has none.
             self._waited_for = self.activity
             self.waiting_since = now
             self.deadline = now + self.route.acquire_timeout_s
@@ -324,7 +352,9 @@ class ProxiedClient(Client):
             server.stir()
 
     def follow_route(self) -> None:
-        """The next lease is from where the route leads now. Not while one is held: it goes back to where it came from."""
+        """The next lease is from where the route leads now. Not while one is held: it goes back to where it came
+        from.
+        """
         server = self.route.follow(self.server)
         if server is not self.server:
             self.server = server
@@ -389,7 +419,9 @@ class ProxiedClient(Client):
         self._read_on_soon()
 
     def _prepare(self, connection: ServerConnection, packet: bytes, *, stale: bool = False) -> None:
-        """Brings the connection into the session's state, then sends the command; `stale`: asks first whether it lives."""
+        """Brings the connection into the session's state, then sends the command; `stale`: asks first whether it
+        lives.
+        """
         session = self.session
         state = connection.session
         if not session.analysis.plain:
@@ -444,14 +476,13 @@ class ProxiedClient(Client):
         return True
 
     def _renew(self, connection: ServerConnection, packet: bytes, renewal: int) -> None:
-        """The session has no schema and this connection has one, which only a change of user takes away; or others' user
+        """The session has no schema and this connection has one, which only a change of user takes away; or others'
+        user
         variables, which only a reset does.
         """
         self._outgoing = packet
         self.phase = PREPARING
-        self.server.renew(
-            connection, self._prepared_afresh, change_user=renewal == RENEW_BY_CHANGE_OF_USER
-        )
+        self.server.renew(connection, self._prepared_afresh, change_user=renewal == RENEW_BY_CHANGE_OF_USER)
 
     def _prepared_afresh(self, error: ERR | None) -> None:
         connection = self.connection
@@ -478,7 +509,9 @@ class ProxiedClient(Client):
             self._read_on()
 
     def _replay_failed(self, connection: ServerConnection, error: ERR) -> None:
-        """The connection is not in the session's state, and the command was not sent: the server's reason is its answer."""
+        """The connection is not in the session's state, and the command was not sent: the server's reason is its
+        answer.
+        """
         self._outgoing = b""
         session = self.session
         if session.in_transaction or session.holds:
@@ -725,7 +758,9 @@ class ProxiedClient(Client):
                 self.channel.close()
 
     def server_lost(self) -> None:
-        """The connection ended with the lease on it. What was under way gets the protocol's error; nothing is sent again."""
+        """The connection ended with the lease on it. What was under way gets the protocol's error; nothing is sent
+        again.
+        """
         connection, self.connection = self.connection, None
         self.last = None
         if connection is not None:
@@ -746,7 +781,9 @@ class ProxiedClient(Client):
 
     @property
     def can_lose_transaction(self) -> bool:
-        """Whether a rollback would cost the client nothing but its snapshot: reads only, and autocommit=0 begins the next."""
+        """Whether a rollback would cost the client nothing but its snapshot: reads only, and autocommit=0 begins
+        the next.
+        """
         session = self.session
         return self.phase == READY and session.only_reads and not _WRITTEN.search(session.transaction_state)
 

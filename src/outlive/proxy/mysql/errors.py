@@ -18,7 +18,9 @@ TOO_LARGE: Final = ERR(
     wire.ER_NET_PACKET_TOO_LARGE, b"08S01", b"Got a packet bigger than Outlive takes for this command"
 )
 LOST: Final = ERR(_CR_SERVER_LOST, b"08S01", b"Lost connection to MySQL server during query")
-"""The client library's own code for it, and what drivers take for a disconnect; an ERR because the client's socket is well."""
+"""The client library's own code for it, and what drivers take for a disconnect; an ERR because the client's socket
+is well.
+"""
 TRANSACTION_EXPIRED: Final = ERR(
     wire.ER_CLIENT_INTERACTION_TIMEOUT,
     b"HY000",
@@ -41,8 +43,8 @@ def waited(server: Server, seconds: float) -> ERR:
     """The deadline passed in the queue (ER_CON_COUNT_ERROR, as the server itself says that it is full)."""
     limits = server.pool.limits
     text = (
-        f"Too many connections: all {limits.lendable} server connections to {server.address} that clients share were in use or"
-        f" not to be had for {seconds:.1f} s"
+        f"Too many connections: all {limits.lendable} server connections to {server.address} that clients share were in"
+        f" use or not to be had for {seconds:.1f} s"
     )
     return ERR(wire.ER_CON_COUNT_ERROR, b"08004", text.encode())
 
@@ -52,7 +54,10 @@ def queue_full(server: Server) -> ERR:
     limits = server.pool.limits
     if server.pool.draining:
         return ERR(wire.ER_SERVER_SHUTDOWN, b"08S01", f"Outlive does not serve {server.address} any more".encode())
-    text = f"Too many connections: {limits.max_waiters} clients wait for {server.address} already, and this one waited 0.0 s"
+    text = (
+        f"Too many connections: {limits.max_waiters} clients wait for {server.address} already,"
+        " and this one waited 0.0 s"
+    )
     return ERR(wire.ER_CON_COUNT_ERROR, b"08004", text.encode())
 
 
@@ -68,5 +73,8 @@ def not_owner(number: int) -> ERR:
 
 def server_away(seconds: float) -> ERR:
     """A client that came before the database was ever reached."""
-    text = f"Too many connections: the database could not be reached for {seconds:.1f} s, 0 server connections are to be had"
+    text = (
+        f"Too many connections: the database could not be reached for {seconds:.1f} s,"
+        " 0 server connections are to be had"
+    )
     return ERR(wire.ER_CON_COUNT_ERROR, b"08004", text.encode())

@@ -55,7 +55,8 @@ OFFERED: Final = (
     | wire.CLIENT_DEPRECATE_EOF
     | wire.CLIENT_QUERY_ATTRIBUTES
 )
-"""Capabilities offered to clients where the server has them too. Compression is not among them: between a function and a
+"""Capabilities offered to clients where the server has them too. Compression is not among them: between a function
+and a
 node beside it, it costs more than it saves, and a client that asks goes on without it."""
 
 _ENCRYPTED_FACTOR: Final = 4
@@ -68,9 +69,23 @@ class Gate:
     """One login (or change of user) of one client."""
 
     __slots__ = (
-        "_capabilities", "_change", "_channel", "_charset", "_encrypted_bytes", "_entry", "_former", "_login", "_packets", "_proxy", "_route",
-        "_schema", "_scramble", "_services", "_state", "since",
-    )  # fmt: skip
+        "_capabilities",
+        "_change",
+        "_channel",
+        "_charset",
+        "_encrypted_bytes",
+        "_entry",
+        "_former",
+        "_login",
+        "_packets",
+        "_proxy",
+        "_route",
+        "_schema",
+        "_scramble",
+        "_services",
+        "_state",
+        "since",
+    )
 
     def __init__(self, channel: Channel, services: Services) -> None:
         self._channel = channel
@@ -113,9 +128,14 @@ class Gate:
         self._capabilities = offered
         plugin = NATIVE if greeting.is_mariadb else CACHING_SHA2
         own = Greeting(
-            greeting.server_version, self._channel.connection_id, self._scramble, offered, greeting.charset,
-            wire.SERVER_STATUS_AUTOCOMMIT, plugin,
-        )  # fmt: skip
+            greeting.server_version,
+            self._channel.connection_id,
+            self._scramble,
+            offered,
+            greeting.charset,
+            wire.SERVER_STATUS_AUTOCOMMIT,
+            plugin,
+        )
         self._state = _RESPONSE
         self._packets.sequence = 0
         self._send(own.encode())
@@ -154,7 +174,9 @@ class Gate:
             self._fail("protocol", ERR(wire.ER_HANDSHAKE_ERROR, b"08S01", b"Bad handshake"))
 
     def is_flooded(self, size: int) -> bool:
-        """Counts what comes by TLS: a login in records of one byte, or handshake messages without end, has a limit too."""
+        """Counts what comes by TLS: a login in records of one byte, or handshake messages without end, has a limit
+        too.
+        """
         self._encrypted_bytes += size
         if self._state == _OVER or self._encrypted_bytes <= _ENCRYPTED_FACTOR * self._services.login_buffer_bytes:
             return False
@@ -239,7 +261,8 @@ class Gate:
         """COM_CHANGE_USER: authenticate again, then another session in another pool. `ahead` was sent behind it."""
         assert former is not None
         self._former = former
-        former.client_lost()  # its session is over, however this ends; and the login may need the connection that it holds
+        # Its session is over, however this ends; and the login may need the connection that it holds.
+        former.client_lost()
         self._services.gates[self._channel] = self.since  # a lease must not be held through a login without end
         session = former.session
         self._capabilities = session.capabilities
@@ -303,12 +326,18 @@ class Gate:
         services, channel = self._services, self._channel
         route = self._route
         facts = services.facts_of(route)
-        assert route is not None and facts is not None
+        assert route is not None
+        assert facts is not None
         session = ClientSession(
-            facts, user=entry.user, capabilities=self._capabilities, collation_id=self._charset, schema=self._schema,
+            facts,
+            user=entry.user,
+            capabilities=self._capabilities,
+            collation_id=self._charset,
+            schema=self._schema,
             connection_id=channel.connection_id,
-            analyser=route.analyser, limits=services.session_limits,
-        )  # fmt: skip
+            analyser=route.analyser,
+            limits=services.session_limits,
+        )
         self._state = _OVER
         former, self._former = self._former, None
         if former is not None:

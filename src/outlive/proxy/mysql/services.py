@@ -298,7 +298,8 @@ class Services:
 
     def kill(self, killer: ProxiedClient, kill: Kill | None) -> None:
         """KILL of another client by the id it was given at its login."""
-        assert kill is not None and kill.id is not None
+        assert kill is not None
+        assert kill.id is not None
         number = kill.id
         channel = self.channels.get(number)
         victim = None if channel is None else channel.client
@@ -310,7 +311,8 @@ class Services:
             self._kill_itself(killer, kill)
         elif kill.kind == "connection":
             if victim.connection is not None and victim.phase == RELAYING:
-                victim.server.killer.kill(victim.connection, "client")  # a write too, which a client's death would let finish
+                # A write too, which a client's death would let finish.
+                victim.server.killer.kill(victim.connection, "client")
             killer.answer(local_answers.ok(killer.session))
             channel.close()
         elif victim.connection is not None and victim.phase in (RELAYING, INFILE):

@@ -37,9 +37,24 @@ class Upload:
     """One command, or one file. `last_sequence` is the number of its last packet as the server saw it."""
 
     __slots__ = (
-        "_client_sequence", "_analysis", "_file", "_full", "_head", "_left", "_lexer", "_reframer", "_session", "_shift", "_text",
-        "_text_read", "done", "error", "last_sequence", "refused", "turn_over",
-    )  # fmt: skip
+        "_analysis",
+        "_client_sequence",
+        "_file",
+        "_full",
+        "_head",
+        "_left",
+        "_lexer",
+        "_reframer",
+        "_session",
+        "_shift",
+        "_text",
+        "_text_read",
+        "done",
+        "error",
+        "last_sequence",
+        "refused",
+        "turn_over",
+    )
 
     def __init__(self, session: ClientSession) -> None:
         self._session = session

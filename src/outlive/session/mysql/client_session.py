@@ -84,6 +84,7 @@ class ClientSession:
         "captured_warnings",
         "characteristics",
         "connection_id",
+        "execution",
         "facts",
         "found_rows",
         "holds",
@@ -106,11 +107,10 @@ class ClientSession:
         "statement",
         "statements",
         "statements_bytes",
-        "used",
-        "execution",
         "status",
         "tableless",
         "transaction_state",
+        "used",
         "user",
         "virtual",
         "warning_count",
@@ -197,7 +197,9 @@ class ClientSession:
         self.found_rows = found_rows  # which a reset leaves as it was (both servers, measured)
 
     def ran_without_tables(self) -> None:
-        """A statement without a table and without a warning was answered here. MariaDB keeps an earlier one's warnings over it."""
+        """A statement without a table and without a warning was answered here. MariaDB keeps an earlier one's
+        warnings over it.
+        """
         if not self.facts.mariadb:
             self.captured_warnings = []
 
@@ -273,7 +275,8 @@ class ClientSession:
         return self.text_start(packet) if packet[4] == wire.COM_QUERY else 5
 
     def must_not_run(self, analysis: Analysis) -> bool:
-        """Whether a text that is too long to be rewritten must not run as it is: KILL takes the ids that clients were given,
+        """Whether a text that is too long to be rewritten must not run as it is: KILL takes the ids that clients
+        were given,
         and the server's own wait_timeout is the dead man's switch."""
         return analysis.kill is not None or any(
             item.scope == "session" and item.name in VIRTUAL for item in analysis.assignments
@@ -313,7 +316,9 @@ class ClientSession:
         return _unknown_command(self, packet) if handler is None else handler(self, packet)
 
     def _end_nothing(self) -> int:
-        """COMMIT or ROLLBACK outside a transaction, as pools and drivers send it to be sure: nothing is there to end."""
+        """COMMIT or ROLLBACK outside a transaction, as pools and drivers send it to be sure: nothing is there to
+        end.
+        """
         self.answer = local_answers.ok(self)
         self.ran_without_tables()
         return ANSWER

@@ -48,11 +48,31 @@ class Lexer:
     :func:`analyse`."""
 
     __slots__ = (
-        "_after", "_any_versioned", "_assignments", "_call", "_charset", "_declared", "_fragile", "_holds",
-        "_inside_versioned", "_kill", "_load_local", "_mode", "_needs", "_ranges", "_read", "_role",
-        "_set_transaction", "_statement", "_statements", "_text", "_tokenizer", "_trivial", "_user_variables",
+        "_after",
+        "_any_versioned",
+        "_assignments",
+        "_call",
+        "_charset",
+        "_declared",
+        "_fragile",
+        "_holds",
+        "_inside_versioned",
+        "_kill",
+        "_load_local",
+        "_mode",
+        "_needs",
+        "_ranges",
+        "_read",
+        "_role",
+        "_set_transaction",
+        "_statement",
+        "_statements",
+        "_text",
+        "_tokenizer",
+        "_trivial",
+        "_user_variables",
         "_verb",
-    )  # fmt: skip
+    )
 
     def __init__(self, mode: int = 0, pin_functions: frozenset[bytes] = frozenset()) -> None:
         """``pin_functions``: upper-case names of functions that change the session, as the user declared."""
@@ -309,11 +329,20 @@ class Lexer:
         if self._statements == 1 and len(self._ranges) == 1 and not self._holds and not self._after:
             trivial = trivial or self._lone_question()
         is_plain = not (
-            self._needs or self._after or self._holds or self._assignments or self._charset or self._role or
-            self._set_transaction
-            or self._kill or trivial or self._ranges or self._load_local or self._call
+            self._needs
+            or self._after
+            or self._holds
+            or self._assignments
+            or self._charset
+            or self._role
+            or self._set_transaction
+            or self._kill
+            or trivial
+            or self._ranges
+            or self._load_local
+            or self._call
             or self._statements > 1  # its reply tells of the last one only
-        )  # fmt: skip
+        )
         return Analysis(
             is_plain,
             self._read and self._statements > 0,

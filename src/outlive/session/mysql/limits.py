@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 class SessionLimits(NamedTuple):
     """`statements` and `statements_bytes`: prepared statements and their texts; more are refused (error 1461).
 
-    `variables_bytes`: names and values of user variables that are replayed; with more the server connection keeps them, so
+    `variables_bytes`: names and values of user variables that are replayed; with more the server connection keeps
+    them, so
     the client keeps the server connection.
     """
 

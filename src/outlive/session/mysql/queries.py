@@ -60,7 +60,9 @@ def refuse(session: ClientSession, what: str) -> int:
     return ANSWER
 
 
-_OWN_ID: Final = re.compile(rb"(?i)KILL\s+(?:HARD\s+|SOFT\s+)?(?:CONNECTION\s+|QUERY\s+)?CONNECTION_ID\s*\(\s*\)\s*;?\s*\Z")
+_OWN_ID: Final = re.compile(
+    rb"(?i)KILL\s+(?:HARD\s+|SOFT\s+)?(?:CONNECTION\s+|QUERY\s+)?CONNECTION_ID\s*\(\s*\)\s*;?\s*\Z"
+)
 
 
 def _kill(session: ClientSession, analysis: Analysis, text: bytes) -> int:
@@ -178,7 +180,8 @@ def _warning_count(session: ClientSession, rows: list[tuple[bytes | None, ...]])
 
 
 def _typed(what: str, literal: bytes, original: bytes, *, mariadb: bool) -> bytes:
-    """The literal with the column type of what it stands for, which drivers show: a bare one has the type of its digits.
+    """The literal with the column type of what it stands for, which drivers show: a bare one has the type of its
+    digits.
 
     A type that two values share is wide enough for both, and nullable if both are (measured on both servers).
     """

@@ -13,7 +13,8 @@ from outlive.wire import ProtocolError
 
 COLLATIONS_SQL: Final = (
     b"SELECT ID, COLLATION_NAME, c.CHARACTER_SET_NAME, DEFAULT_COLLATE_NAME, MAXLEN"
-    b" FROM information_schema.COLLATIONS c JOIN information_schema.CHARACTER_SETS s ON s.CHARACTER_SET_NAME = c.CHARACTER_SET_NAME"
+    b" FROM information_schema.COLLATIONS c JOIN information_schema.CHARACTER_SETS s"
+    b" ON s.CHARACTER_SET_NAME = c.CHARACTER_SET_NAME"
 )
 _VERSION: Final = re.compile(rb"(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
 DEAD_MAN_S: Final = 60

@@ -89,9 +89,25 @@ class Statement:
     """What its tokens showed so far. ``exact`` forms are read from ``head`` when the statement ends."""
 
     __slots__ = (
-        "_callee", "_declared", "_opened", "_previous", "_scope", "_system", "after", "calls_unknown",
-        "count", "first", "head", "holds", "mixed", "needs", "ranges", "real_ids", "suspicious", "versioned",
-    )  # fmt: skip
+        "_callee",
+        "_declared",
+        "_opened",
+        "_previous",
+        "_scope",
+        "_system",
+        "after",
+        "calls_unknown",
+        "count",
+        "first",
+        "head",
+        "holds",
+        "mixed",
+        "needs",
+        "ranges",
+        "real_ids",
+        "suspicious",
+        "versioned",
+    )
 
     def __init__(self, declared: frozenset[bytes], first: bool) -> None:
         self._declared = declared

@@ -66,7 +66,9 @@ class Step:
         self.argument = argument
 
     def with_attributes(self) -> bytes:
-        """For a connection whose every COM_QUERY begins with query attributes (CLIENT_QUERY_ATTRIBUTES): it has none."""
+        """For a connection whose every COM_QUERY begins with query attributes (CLIENT_QUERY_ATTRIBUTES): it has
+        none.
+        """
         data = self.bytes
         if data[4] != COM_QUERY:
             return data

@@ -75,9 +75,22 @@ class Tokenizer:
     """One text. ``feed`` it in pieces, the last one with ``final``; the tokens are the same however it is cut."""
 
     __slots__ = (
-        "_backticks", "_escapes", "_hint", "_inside", "_kept", "_kind", "_last", "_mode", "_offset", "_rest",
-        "_size", "_start", "_waiting", "ambiguous", "depth",
-    )  # fmt: skip
+        "_backticks",
+        "_escapes",
+        "_hint",
+        "_inside",
+        "_kept",
+        "_kind",
+        "_last",
+        "_mode",
+        "_offset",
+        "_rest",
+        "_size",
+        "_start",
+        "_waiting",
+        "ambiguous",
+        "depth",
+    )
 
     def __init__(self, mode: int = 0) -> None:
         self._mode = mode

@@ -48,10 +48,34 @@ class ServerConnection(Slot, asyncio.Protocol):
     """A slot of the pool with its socket. `session` is what is known of the state at the server."""
 
     __slots__ = (
-        "_asked_at", "_closing_since", "_login", "_on_steps", "_reply", "_steps", "_steps_error", "capabilities", "changing",
-        "doubtful", "greeting", "learned", "lessee", "logging_in", "lost", "on_drained", "packets", "pinged_at", "read_only",
-        "refusal", "saw_end", "send", "server", "session", "tls", "transport", "writable",
-    )  # fmt: skip
+        "_asked_at",
+        "_closing_since",
+        "_login",
+        "_on_steps",
+        "_reply",
+        "_steps",
+        "_steps_error",
+        "capabilities",
+        "changing",
+        "doubtful",
+        "greeting",
+        "learned",
+        "lessee",
+        "logging_in",
+        "lost",
+        "on_drained",
+        "packets",
+        "pinged_at",
+        "read_only",
+        "refusal",
+        "saw_end",
+        "send",
+        "server",
+        "session",
+        "tls",
+        "transport",
+        "writable",
+    )
 
     def __init__(self, server: Server, key: Key) -> None:
         Slot.__init__(self, key)
@@ -149,7 +173,8 @@ class ServerConnection(Slot, asyncio.Protocol):
 
     def _decrypt(self, data: bytes) -> bytes:
         tls, transport = self.tls, self.transport
-        assert tls is not None and transport is not None
+        assert tls is not None
+        assert transport is not None
         fresh = not tls.established
         try:
             plain = tls.receive(data)
@@ -165,7 +190,8 @@ class ServerConnection(Slot, asyncio.Protocol):
         return plain
 
     def _send_encrypted(self, data: bytes) -> None:
-        assert self.tls is not None and self.transport is not None
+        assert self.tls is not None
+        assert self.transport is not None
         try:
             self.tls.send(data)
         except TLSError as error:
@@ -179,7 +205,9 @@ class ServerConnection(Slot, asyncio.Protocol):
     # -- Outlive's own commands --------------------------------------------------------------------
 
     def log_in(self, login: Login) -> None:
-        """The packets from here on are the login's, and what came before it was asked for: the greeting comes by itself."""
+        """The packets from here on are the login's, and what came before it was asked for: the greeting comes by
+        itself.
+        """
         self._login = login
         self._own_data(b"")
 
@@ -193,14 +221,16 @@ class ServerConnection(Slot, asyncio.Protocol):
         self.packets.sequence = (self.packets.sequence + 1) & 0xFF
 
     def run(self, steps: Sequence[Step], done: Callable[[ERR | None], None], then: bytes = b"") -> None:
-        """Sends `steps` (at least one), and `then` behind them, in one write; `done` with the first error when all are answered.
+        """Sends `steps` (at least one), and `then` behind them, in one write; `done` with the first error when all
+        are answered.
 
         What the server sends after the steps' replies goes to the lessee. If the connection ends before, or has ended,
         `done` is never called: the lessee learns it by `server_lost`, the server by `connection_lost`.
         """
         if self.lost or self._closing_since is not None:
             return
-        assert not self._steps and steps
+        assert not self._steps
+        assert steps
         self._asked_at = self.server.time()
         self._steps.extend(steps)
         self._steps_error = None

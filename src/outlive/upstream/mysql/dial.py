@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from outlive.wire.mysql.small_reply import SmallReply
 
 SERVER_KEEPALIVE_S: Final = 30
-"""TCP keepalive of server connections, below the idle limits of load balancers and NAT between here and the database."""
+"""TCP keepalive of server connections, below the idle limits of load balancers and NAT between here and the
+database.
+"""
 _FULL: Final = frozenset((wire.ER_CON_COUNT_ERROR, wire.ER_TOO_MANY_USER_CONNECTIONS, wire.ER_USER_LIMIT_REACHED))
 _DENIED: Final = frozenset(
     (
@@ -43,7 +45,9 @@ _DENIED: Final = frozenset(
         2061,
     )
 )
-"""Refusals of the user, not of the moment: access denied, no access to the schema, an unusable plugin, a locked account."""
+"""Refusals of the user, not of the moment: access denied, no access to the schema, an unusable plugin, a locked
+account.
+"""
 
 
 class Failure:
@@ -61,7 +65,8 @@ class Failure:
 class Users:
     """The passwords with which Outlive logs in at a server.
 
-    Configured users have a secret that is read at each dial. Those of passthrough are kept in memory as their clients gave
+    Configured users have a secret that is read at each dial. Those of passthrough are kept in memory as their clients
+    gave
     them, and nowhere else.
     """
 

@@ -40,7 +40,17 @@ def analyser_for(functions: tuple[str, ...]) -> Analyser:
 class Route:
     """One name that clients ask for. Its servers may serve other names too."""
 
-    __slots__ = ("_current", "acquire_timeout_s", "analyser", "closes_after_transaction", "database", "name", "on_moved", "servers", "writes")
+    __slots__ = (
+        "_current",
+        "acquire_timeout_s",
+        "analyser",
+        "closes_after_transaction",
+        "database",
+        "name",
+        "on_moved",
+        "servers",
+        "writes",
+    )
 
     def __init__(self, name: str, database: Database, servers: list[Server], *, writes: bool) -> None:
         self.name = name
@@ -84,9 +94,7 @@ class Route:
     def _some_replica(self) -> Server:
         """Any, but for those that could not be reached just now."""
         now = self.servers[0].time()
-        return random.choice(
-            [server for server in self.servers if server.pool.backoff.retry_at <= now] or self.servers
-        )
+        return random.choice([server for server in self.servers if server.pool.backoff.retry_at <= now] or self.servers)
 
     def key(self, session: ClientSession) -> Key:
         """The pool key of a session."""
@@ -114,7 +122,9 @@ class Route:
         self._send_elsewhere(server)
 
     def _send_elsewhere(self, server: Server) -> None:
-        """Whoever waits at `server` by this route. Each goes to the head of its new queue, so the last one goes first."""
+        """Whoever waits at `server` by this route. Each goes to the head of its new queue, so the last one goes
+        first.
+        """
         for waiter in reversed(server.pool.queued()):
             if waiter.comes_by(self):
                 server.pool.cancel(waiter)
@@ -125,7 +135,8 @@ class Route:
     ) -> None:
         """A statement failed. If it says that what was a writer is read-only now, the primary was demoted.
 
-        1290 stands for any option that prevents a statement; 1792 is the client's own doing inside a read-only transaction.
+        1290 stands for any option that prevents a statement; 1792 is the client's own doing inside a read-only
+        transaction.
         """
         if code not in _READ_ONLY_ERRORS or not self.writes or connection.read_only:
             return

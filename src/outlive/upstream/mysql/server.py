@@ -48,7 +48,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("outlive.upstream")
 
 CLOSE_TIMEOUT_S: Final = 5.0
-"""How long the server's EOF is awaited after COM_QUIT; then KILL. The slot is free at the dead man's bound at the latest."""
+"""How long the server's EOF is awaited after COM_QUIT; then KILL. The slot is free at the dead man's bound at the
+latest.
+"""
 SETTLE_S: Final = 0.05
 """Servers free the place of a connection a little after they closed its socket; who dials at once is refused (1040)."""
 ANSWER_TIMEOUT_S: Final = 5.0
@@ -230,7 +232,9 @@ class Server:
     async def _try(
         self, connection: ServerConnection, attempt: Coroutine[None, None, Failure | None]
     ) -> Failure | None:
-        """A dial or a change of user. Until it is over the end of the connection is its own to tell, with the reason."""
+        """A dial or a change of user. Until it is over the end of the connection is its own to tell, with the
+        reason.
+        """
         connection.logging_in = True
         try:
             failure = await attempt
@@ -337,7 +341,8 @@ class Server:
         state.forget_owner()
         facts = self.facts
         key = connection.key
-        assert facts is not None and isinstance(key, Key)
+        assert facts is not None
+        assert isinstance(key, Key)
         if facts.init_connect:
             self.replace(connection)
             return
@@ -440,7 +445,8 @@ class Server:
             step_done(step, reply, connection.session)
 
     def drain_kill(self, connection: ServerConnection, done: Callable[[ERR | None], None]) -> None:
-        """A KILL was sent for what ran here. Late, it hits the next statement (measured: MariaDB 5 of 300, MySQL 1 of 300).
+        """A KILL was sent for what ran here. Late, it hits the next statement (measured: MariaDB 5 of 300, MySQL 1
+        of 300).
 
         So its answer is awaited, and then a ping takes what is left of it. `done` is given no error for the ping's own.
         """
