@@ -30,6 +30,7 @@ from .vocabulary import KEYWORDS, PLAIN_VERBS, READ_VERBS, SERVER_IDS, VARIABLE_
 #: Texts above this are analysed in pieces, and not cached.
 WHOLE_LIMIT_BYTES: Final = 16384
 _CACHE_ENTRIES: Final = 4096
+_ANY_DIGIT: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
 _CACHE_TEXT_BYTES: Final = 2048
 _STATEMENTS: Final = 1024
 # Remembered of a text, however many statements it has, so that a text of any length takes constant memory.
@@ -444,14 +445,19 @@ class Analyser:
     """Analyses whole texts, with a bounded cache. ``pin_functions`` are names of functions that change the session,
     in any case."""
 
-    __slots__ = ("_caches", "_declared")
+    __slots__ = ("_caches", "_declared", "_shapes")
 
     def __init__(self, pin_functions: frozenset[bytes] = frozenset()) -> None:
         self._declared = frozenset(name.upper() for name in pin_functions)
         self._caches: list[dict[bytes, Analysis]] = [{} for _ in range(8)]
+        self._shapes: list[dict[bytes, Analysis]] = [{} for _ in range(8)]
 
     def analyse(self, sql: bytes, mode: int = 0) -> Analysis:
         """What ``sql`` says about the session. Never raises, whatever the bytes."""
+        shape = sql.translate(_ANY_DIGIT)
+        known = self._shapes[mode].get(shape)
+        if known is not None:
+            return known
         cache = self._caches[mode]
         known = cache.get(sql)
         if known is not None:
@@ -461,6 +467,7 @@ class Analyser:
         if not self._declared:
             proved = plain(sql, mode)
             if proved is not None:
+                self._remember_shape(shape, proved, mode)
                 return proved
         analysis = self._closely(sql, mode)
         if len(sql) <= _CACHE_TEXT_BYTES:
@@ -468,6 +475,15 @@ class Analyser:
                 cache.clear()
             cache[sql] = analysis
         return analysis
+
+    def _remember_shape(self, shape: bytes, proved: Analysis, mode: int) -> None:
+        """The proof of a plain statement looks at no digit but in names before a parenthesis: without one, every text
+        that differs in digits alone is plain as well."""
+        if len(shape) <= _CACHE_TEXT_BYTES and b"(" not in shape:
+            shapes = self._shapes[mode]
+            if len(shapes) >= _CACHE_ENTRIES:
+                shapes.clear()
+            shapes[shape] = proved
 
     def lexer(self, mode: int = 0) -> Lexer:
         """For a text that comes in pieces."""

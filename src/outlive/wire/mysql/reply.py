@@ -90,6 +90,13 @@ _EOF_BYTES: Final = 5
 _unpack_short_ok: Final = Struct("<BBBHH").unpack_from
 _SHORT_OK_BYTES: Final = 7
 _LENENC_LONG: Final = 0xFB
+# A result set small enough to be read in one go: what fits one segment or two, and numbers that do not wrap.
+_SMALL_BYTES: Final = 4096
+_SMALL_PACKETS: Final = 250
+_END_BYTES: Final = 11
+_SMALLEST_BYTES: Final = 5 + _END_BYTES
+_ONE_BYTE_FIRST: Final = b"\x01\x00\x00\x01"
+_SEVEN_BYTES: Final = b"\x07\x00\x00"
 _NOT_SHORT: Final = SERVER_MORE_RESULTS_EXISTS | SERVER_SESSION_STATE_CHANGED | SERVER_STATUS_CURSOR_EXISTS
 _OK_STATES: Final = (_RESULT, _OK)
 _unpack_prepared: Final = Struct("<IHH").unpack_from
@@ -210,6 +217,10 @@ class ReplyReader:
             data = bytes(self._carry)
             self._carry = None
         size = len(data)
+        if self._state == _RESULT and self._sequence == 1 and size <= _SMALL_BYTES and size >= _SMALLEST_BYTES:
+            small = self._small_result(data, size - _END_BYTES)
+            if small is not None:
+                return small
         position = self._skip
         if position:
             if position >= size:
@@ -330,6 +341,46 @@ class ReplyReader:
             return bytes(source[:position])
         out.append(source[copied:position])
         return b"".join(out)
+
+    def _small_result(self, data: bytes, end: int) -> bytes | None:
+        """A whole small result set in one piece, the most frequent reply of all; None where it is not just that, and
+        nothing was taken note of. `end` is where its last packet, an OK of seven bytes, would begin.
+        """
+        columns = data[4]
+        if data[:4] != _ONE_BYTE_FIRST or data[end : end + 3] != _SEVEN_BYTES or not 0 < columns < _LENENC_LONG:
+            return None
+        position, number, left, rows, rows_at = 5, 2, columns, 0, 0
+        while position < end:
+            length, length_high, got, first = _unpack_start(data, position)
+            if got != number or length_high or first >= EOF_HEADER or not length:
+                return None
+            position += 4 + length
+            number += 1
+            if left:
+                left -= 1
+                rows_at = position
+            else:
+                rows += 1
+        status = self.status
+        if position != end or left or data[end + 3] != number or data[end + 4] != EOF_HEADER:
+            return None
+        if number >= _SMALL_PACKETS or not self._short_ok(data, end):
+            return None
+        self._state = _DONE
+        self.columns = columns
+        self.has_result_set = True
+        self.rows = rows
+        if not self._classic:
+            return data
+        body = bytearray(data[rows_at:end])
+        position = 0
+        for renumbered in range(columns + 3, columns + 3 + rows):
+            body[position + 3] = renumbered
+            position += 4 + (body[position] | body[position + 1] << 8)
+        self.sequence_shift = 1
+        eof = _pack_eof(_EOF_BYTES | columns + 2 << 24, EOF_HEADER, 0, status & _LASTING_STATUS)
+        last = _pack_eof(_EOF_BYTES | number + 1 << 24, EOF_HEADER, self.warnings, self.status)
+        return b"".join((data[:rows_at], eof, body, last))
 
     def _short_ok(self, data: bytes, position: int) -> bool:
         """Reads an OK whose numbers are single bytes, if it ends the reply and tells of no changes of session state."""
