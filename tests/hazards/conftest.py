@@ -10,7 +10,19 @@ import pytest
 
 from ..servers import OutliveProcess
 from ..servers.database import APP, APP2, DatabaseServer
-from .scripts import FRESH, Script, Step, Thief, Watched, other_user, run_direct, run_through, same_user, seen
+from .scripts import (
+    FRESH,
+    Script,
+    Step,
+    Thief,
+    Watched,
+    other_user,
+    run_direct,
+    run_through,
+    same_user,
+    seen,
+    with_variables,
+)
 
 
 def configuration(server: DatabaseServer, **options: object) -> str:
@@ -37,22 +49,22 @@ def node(server: DatabaseServer) -> Iterator[OutliveProcess]:
 
 
 @pytest.fixture(scope="session")
-def thieves(node: OutliveProcess) -> Iterator[tuple[Thief, Thief]]:
-    """One of the client's own pool key, to whom the connection is handed as it is, and one for whom it is converted."""
-    pair = same_user(node), other_user(node)
-    yield pair
-    for thief in pair:
+def thieves(node: OutliveProcess) -> Iterator[tuple[Thief, ...]]:
+    """One to whom the connection is handed as it is, one after whom it is reset, and one for whom it is converted."""
+    all_of_them = same_user(node), with_variables(node), other_user(node)
+    yield all_of_them
+    for thief in all_of_them:
         thief.close()
 
 
 @pytest.fixture
 def same_as_direct(
-    server: DatabaseServer, node: OutliveProcess, thieves: tuple[Thief, Thief], count: Callable[[int, int], int]
+    server: DatabaseServer, node: OutliveProcess, thieves: tuple[Thief, ...], count: Callable[[int, int], int]
 ) -> Callable[[Script], None]:
     """Runs a script direct, and through Outlive with a thief between its steps, and compares all that is seen.
 
-    The thief is of the same pool key: nothing but Outlive's own treatment stands between the two sessions. Every
-    `share`-th script, with `--full` every one, runs once more with a thief for whom the connection is converted.
+    To this thief the connection is handed as it is: only Outlive's own treatment stands between the two sessions. Every
+    `share`-th script, with `--full` every one, runs with the other thieves as well.
     """
     share = count(4, 1)
 

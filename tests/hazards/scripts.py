@@ -178,7 +178,8 @@ class Thief:
         ("SELECT 1",),
     )
 
-    def __init__(self, connection: Connection[Any], mark: str) -> None:
+    def __init__(self, connection: Connection[Any], mark: str | None) -> None:
+        """`mark`: the value of its user variables; None for none of them."""
         self._connection = connection
         self._mark = mark
         self._turn = 0
@@ -186,8 +187,8 @@ class Thief:
             "SET NAMES latin1 COLLATE latin1_german1_ci",
             "SET time_zone = '+05:30', lc_time_names = 'de_DE', sql_select_limit = 77",
             "SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'",
-            f"SET @x = '{mark}', @y = 4711",
             "USE other",
+            *((f"SET @x = '{mark}', @y = 4711",) if mark else ()),
         ):
             self._connection.query(statement)
 
@@ -195,7 +196,7 @@ class Thief:
         """One turn: checks its own session, and leaves what a last statement can leave."""
         # Each turn ends otherwise: what is left behind by one of them is what the next client must not see.
         found = self._ask("SELECT @x, @y, DATABASE(), @@time_zone, @@sql_select_limit, @@collation_connection")
-        assert found == [(self._mark, 4711, "other", "+05:30", 77, "latin1_german1_ci")], found
+        assert found == [(self._mark, 4711 if self._mark else None, "other", "+05:30", 77, "latin1_german1_ci")], found
         for statement in self._ENDINGS[self._turn % len(self._ENDINGS)]:
             try:
                 self._ask(statement)
@@ -298,4 +299,9 @@ def other_user(node: OutliveProcess) -> Thief:
 
 def same_user(node: OutliveProcess) -> Thief:
     """A thief of the same pool key: the connection is handed over as it is, but for its settings."""
-    return Thief(node.connect(APP), "same user")
+    return Thief(node.connect(APP), None)
+
+
+def with_variables(node: OutliveProcess) -> Thief:
+    """A thief whose user variables only a reset takes away."""
+    return Thief(node.connect(APP), "with variables")

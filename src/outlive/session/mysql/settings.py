@@ -144,9 +144,9 @@ def _set_statements(
         # As nearly all clients set them; and only so do the results' columns say the collation that was named.
         charset.clear()
         items.append(b"NAMES " + value_sql(names[0]) + b" COLLATE " + value_sql(names[3]))
-    if b"character_set_connection" in charset and b"collation_connection" not in charset:
-        charset.append(b"collation_connection")  # setting the charset puts the charset's default collation there
-    for name in charset:
+    # A collation that NAMES gave to client and results goes only when they are set anew, and setting the connection's
+    # charset puts its default collation in place of the session's: all of them, then, and the collation last.
+    for name in CHARSET_NAMES if charset else ():
         value = want.get(name, baseline.get(name, b""))
         items.append(name + b"=" + (value_sql(value) if value else b"NULL"))
     if items:

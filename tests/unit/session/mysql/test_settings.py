@@ -72,12 +72,13 @@ def test_a_charset_takes_its_collation_along() -> None:
     source = intern({b"character_set_connection": b"latin1", b"collation_connection": b"latin1_bin"})
     target = intern({b"collation_connection": b"latin1_bin"})
     (statement,) = Difference(source, target, BASELINE).statements
-    assert statement == b"SET character_set_connection='utf8mb4',collation_connection='latin1_bin'"
+    assert b"character_set_connection='utf8mb4',character_set_results='utf8mb4'," in statement
+    assert statement.endswith(b",collation_connection='latin1_bin'")
 
 
 def test_a_null_charset_replays_as_null() -> None:
     (statement,) = Difference(EMPTY, intern({b"character_set_results": b""}), BASELINE).statements
-    assert statement == b"SET character_set_results=NULL"
+    assert b",character_set_results=NULL," in statement
 
 
 def test_user_variables_come_after_the_charset_that_reads_them() -> None:
