@@ -1,5 +1,8 @@
 """mysql-connector-python: in pure Python and with its C extension, text and prepared."""
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,9 +51,22 @@ class Connector(dbapi.Driver):
             yield [tuple(row) for row in cursor.fetchall()] if cursor.with_rows else []
 
 
-@pytest.fixture(params=[True, False], ids=["pure", "c"])
-def driver(request: pytest.FixtureRequest) -> Connector:
-    return Connector(request.param)
+@pytest.fixture
+def driver() -> Connector:
+    return Connector(pure=True)
+
+
+def test_c_extension(compare: Callable[..., list[Any]], through: Target, tmp_path: Path) -> None:
+    def scenario(target: Target) -> list[Any]:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.clients.connector_c", target.host, str(target.port), str(target.mariadb), str(tmp_path)],
+            cwd=Path(__file__).parent.parent.parent, capture_output=True, timeout=90, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode()[-3000:]
+        found: list[Any] = pickle.loads(done.stdout)
+        return found
+
+    compare(scenario, _rival(Connector(pure=True), through))
 
 
 def _rival(driver: Connector, through: Target, **options: Any) -> Rival:

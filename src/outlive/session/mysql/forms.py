@@ -203,8 +203,12 @@ def kill(tokens: Tokens) -> Kill:
         index += 1
     elif upper(tokens, index) == b"USER":
         return Kill("user", None)
+    negative = mark(tokens, index) == b"-"
+    index += negative
     if len(tokens) == index + 1 and tokens[index].kind == WORD and (tokens[index].value or b"").isdigit():
-        return Kill(kind, int((tokens[index].value or b"")[:20]))
+        number = int((tokens[index].value or b"")[:20])
+        # MariaDB Connector/J 2 keeps the id of its connection in 32 bits with a sign, and sends it so.
+        return Kill(kind, -number & 0xFFFFFFFF if negative else number)
     return Kill(kind, None)
 
 

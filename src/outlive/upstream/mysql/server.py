@@ -143,6 +143,7 @@ class Server:
         if len(self.known_schemas) >= _KNOWN_SCHEMAS_MAX:
             self.known_schemas.clear()
         self.known_schemas.add((user, schema))
+        self.known_schemas.add((user, b""))  # and so into none: a KILL's login must not wait for what it is to end
 
     def time(self) -> float:
         """Seconds on the loop's clock, which is the pool's."""
