@@ -34,7 +34,7 @@ def big(server: DatabaseServer) -> Iterator[OutliveProcess]:
         cursor.execute("SET GLOBAL local_infile = 1")
         cursor.execute("CREATE TABLE IF NOT EXISTS test.stolen (id INT AUTO_INCREMENT PRIMARY KEY, n INT)")
         cursor.execute("CREATE TABLE IF NOT EXISTS test.loaded (n INT, c VARCHAR(2000)) ENGINE=MyISAM")
-        with OutliveProcess(configuration(server, acquire_timeout_s=1)) as node:
+        with OutliveProcess(configuration(server, acquire_timeout_s=3)) as node:
             yield node
             print(node.log[-5000:])
         cursor.execute(f"SET GLOBAL max_allowed_packet = {before}")

@@ -147,7 +147,7 @@ def test_rotation(outlive: Callable[..., OutliveProcess], mariadb: MariaDB, tmp_
 
 
 def test_rotation_in_the_middle_of_a_dial(
-    outlive: Callable[..., OutliveProcess], mariadb: MariaDB, tmp_path: Path
+    outlive: Callable[..., OutliveProcess], mariadb: MariaDB, tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
     """The command gives the old password once more, and then the new one: read again after 1045, the client waits."""
     count = tmp_path / "count"
@@ -165,6 +165,7 @@ def test_rotation_in_the_middle_of_a_dial(
             mariadb.query("ALTER USER mid@'%' IDENTIFIED BY 'second'")
             for number in mariadb.connection_ids("mid"):
                 mariadb.query(f"KILL {number}")
+            eventually(lambda: node.metric("outlive_server_connections", state="idle") == 0)  # it has seen their end
             cursor.execute("SELECT 2")
             assert cursor.fetchone() == (2,)
             assert "access denied while the password was rotated" in node.log

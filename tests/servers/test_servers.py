@@ -47,9 +47,9 @@ def test_a_server_keeps_its_data_over_a_crash_and_removes_it_at_the_end() -> Non
     assert not folder.exists()
 
 
-def test_connections_are_counted_without_the_counter_itself(mariadb: MariaDB) -> None:
-    with mariadb.connect(APP) as connection:
-        assert mariadb.connection_ids("app") == [connection.thread_id()]
+def test_connections_are_counted_without_the_counter_itself() -> None:
+    with MariaDB() as own, own.connect(APP) as connection:
+        assert own.connection_ids("app") == [connection.thread_id()]
 
 
 def test_haproxy_relays(mariadb: MariaDB) -> None:

@@ -270,6 +270,14 @@ class Pool(Books[S, W], Generic[S, W]):
         self.next_sweep = now
         self.stirred = True
 
+    def forgive(self, serves: Callable[[Hashable], bool]) -> None:
+        """Logins of these keys may succeed again, as a password was renewed: forget that they were refused."""
+        for key, keypool in self.keypools.items():
+            if keypool.refusal is not None and serves(key):
+                keypool.refusal = None
+                keypool.backoff.succeeded()
+                self.stirred = True
+
     def retire(self, slot: S, why: str) -> None:
         """Close it now if it is idle, else as soon as what it is used for is over."""
         if slot.state == IDLE:

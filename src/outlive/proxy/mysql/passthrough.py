@@ -13,7 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from outlive.pool.slot import DIALING
-from outlive.upstream.mysql.key import GREETING_ONLY, Key
+from outlive.upstream.mysql.key import GREETING_ONLY, Key, as_key
 from outlive.wire.mysql.constants import ER_ACCESS_DENIED_ERROR
 from outlive.wire.mysql.ok import ERR
 
@@ -164,6 +164,7 @@ class PassthroughLogins:
         if ok:
             for other in {server, *trial.route.servers}:  # any of them may be the primary next
                 other.dialer.users.passed_through[trial.user] = trial.password
+                other.pool.forgive(lambda key: as_key(key).user == trial.user)  # refused with the password of before
             server.pool.retire(connection, "passthrough")
             server.pool.release(connection, self._services.time())
             server.stir()

@@ -107,10 +107,10 @@ def _never_ran(analysis: Analysis, error: int) -> bool:
 
 
 def _record_counts(session: ClientSession, reader: ReplyReader) -> None:
-    if session.reply_kind == REPLY_PREPARE:
-        return
     if reader.error:
         session.affected_rows = -1
+    elif session.reply_kind == REPLY_PREPARE:
+        return
     elif reader.rows >= 0:
         session.affected_rows = -1
         if not _shows_diagnostics(session.analysis):
