@@ -12,10 +12,19 @@ from .servers.database import DatabaseServer
 
 ROOT = Path(__file__).parent
 
-# Seconds a folder's tests may take together on two cores, servers' starts included. One that grows past it fails the
-# run: then make it faster or raise the figure here, in view of everybody. Together they stay under the twelve minutes
-# of `make test`.
-BUDGETS_S = {"unit": 120.0, "servers": 40.0, "logins": 40.0, "operation": 240.0, "hazards": 200.0, "clients": 200.0, "chaos": 280.0, "fuzz": 110.0}
+# Seconds of test time a folder may take, servers' starts included. `make test` runs three at a time on two cores, so that
+# all of it stays under the twelve minutes. A folder that grows past its budget fails the run: then make it faster or
+# raise the figure here, in view of everybody.
+BUDGETS_S = {
+    "unit": 180.0,
+    "servers": 40.0,
+    "logins": 50.0,
+    "operation": 270.0,
+    "hazards": 360.0,
+    "clients": 330.0,
+    "chaos": 310.0,
+    "fuzz": 180.0,
+}
 DEFAULT_BUDGET_S = 60.0
 
 _spent_s: defaultdict[str, float] = defaultdict(float)

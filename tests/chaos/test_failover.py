@@ -117,7 +117,9 @@ def test_a_single_primary_that_is_demoted_is_dialled_anew(pair, outlive, eventua
 
 
 def test_replicas(pair, outlive, eventually) -> None:
-    """`test.ro` reads from the replicas, any of them, and passes over one that is away; the demoted primary may be one."""
+    """`test.ro` reads from the replicas, any of them, and passes over one that is away; the demoted primary may be
+    one.
+    """
     first, second = pair
     node = outlive(configuration([first], [first, second]))
     assert one(node.connect()) == ((first.port,),)

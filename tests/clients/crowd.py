@@ -87,7 +87,10 @@ class Member:
 
     def _next(self) -> tuple[str, str]:
         self.queries += 1
-        return f"SELECT CONCAT('client', {self.number}, 'query', {self.queries})", f"client{self.number}query{self.queries}"
+        return (
+            f"SELECT CONCAT('client', {self.number}, 'query', {self.queries})",
+            f"client{self.number}query{self.queries}",
+        )
 
     async def _ask(self, client: Raw) -> None:
         text, expected = self._next()
@@ -180,7 +183,9 @@ class Member:
     async def _kill(self, client: Raw) -> None:
         """Anybody's statement: whoever it meets gets 1317 or nothing, and never an answer of another."""
         gossip = self.gossip
-        victim = self.random.choice(gossip.sleeping if gossip.sleeping and self.random.random() < 0.8 else gossip.present)
+        victim = self.random.choice(
+            gossip.sleeping if gossip.sleeping and self.random.random() < 0.8 else gossip.present
+        )
         gossip.targets.add(victim)
         try:
             await client.query(f"KILL QUERY {victim}")

@@ -40,7 +40,11 @@ class Raw:
         client.connection_id = int.from_bytes(greeting[position : position + 4], "little")
         scramble = greeting[position + 4 : position + 12] + greeting[position + 31 : position + 43]
         plugin = greeting[position + 44 :].rstrip(b"\0")
-        proof = native_proof(account.password, scramble) if plugin.startswith(b"mysql_native") else sha2_proof(account, scramble)
+        proof = (
+            native_proof(account.password, scramble)
+            if plugin.startswith(b"mysql_native")
+            else sha2_proof(account, scramble)
+        )
         payload = struct.pack("<IIB23x", _CAPABILITIES, 1 << 24, 45) + account.user.encode() + b"\0"
         payload += bytes((len(proof),)) + proof + database.encode() + b"\0" + plugin + b"\0"
         client.writer.write(len(payload).to_bytes(3, "little") + b"\1" + payload)

@@ -5,7 +5,7 @@ import struct
 from typing import Any
 
 from ..servers import Account
-from .raw import native_proof, lenenc, sha2_proof
+from .raw import lenenc, native_proof, sha2_proof
 
 LONG = 0x1 | 0x4 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x10000 | 0x20000 | 0x40000 | 0x80000
 SESSION_TRACK, DEPRECATE_EOF = 0x800000, 0x1000000
@@ -14,6 +14,8 @@ _LONGLONG = 8
 _CHARSETS = {**dict.fromkeys((45, 46, 224, 255), 45), **dict.fromkeys((8, 47), 8)}
 """utf8mb4 and latin1: SET NAMES ... COLLATE shows in the results' metadata, and in no variable that could tell of it."""
 _SESSION_STATE_CHANGED = 0x4000
+_OF_TRANSACTIONS = (4, 5)
+"""Reports of where transactions begin and end, which MySQL gives, by its own counting, to those who did not ask."""
 _SHOWN_STATUS = 0x1 | 0x2 | 0x8 | 0x40 | 0x80 | 0x200 | 0x2000 | 0x4000
 """IN_TRANS, AUTOCOMMIT, MORE_RESULTS, CURSOR, LAST_ROW, NO_BACKSLASH_ESCAPES, IN_TRANS_READONLY, SESSION_STATE_CHANGED."""
 COM_QUIT, COM_INIT_DB, COM_QUERY, COM_PING, COM_STMT_PREPARE, COM_STMT_EXECUTE, COM_STMT_CLOSE, COM_SET_OPTION, COM_RESET = (
@@ -44,7 +46,11 @@ class Connection:
         position = greeting.index(b"\0", 1) + 1
         scramble = greeting[position + 4 : position + 12] + greeting[position + 31 : position + 43]
         plugin = greeting[position + 44 :].rstrip(b"\0")
-        proof = native_proof(account.password, scramble) if plugin.startswith(b"mysql_native") else sha2_proof(account, scramble)
+        proof = (
+            native_proof(account.password, scramble)
+            if plugin.startswith(b"mysql_native")
+            else sha2_proof(account, scramble)
+        )
         capabilities = LONG | (SESSION_TRACK | DEPRECATE_EOF if self.modern else 0)
         payload = struct.pack("<IIB23x", capabilities, 1 << 24, 45) + account.user.encode() + b"\0"
         payload += bytes((len(proof),)) + proof + self.schema.encode() + b"\0" + plugin + b"\0"
@@ -174,8 +180,9 @@ class Connection:
         affected, position = lenenc(packet, 1)
         insert_id, position = lenenc(packet, position)
         self.status, warnings = struct.unpack_from("<HH", packet, position)
-        reports = self._reports(packet, position + 4)
-        return affected, insert_id, self.status & _SHOWN_STATUS, warnings, *reports
+        message, changes = self._reports(packet, position + 4)
+        shown = self.status & (_SHOWN_STATUS if changes else _SHOWN_STATUS & ~_SESSION_STATE_CHANGED)
+        return affected, insert_id, shown, warnings, message, changes
 
     def _reports(self, packet: bytes, position: int) -> Any:
         """The message, and the reported changes of state; those of variables come in no order."""
@@ -186,12 +193,13 @@ class Connection:
         position += length
         changes = []
         if self.status & _SESSION_STATE_CHANGED:
-            end, position = lenenc(packet, position)
+            _end, position = lenenc(packet, position)
             while position < len(packet):
                 start = position
                 length, position = lenenc(packet, position + 1)
                 position += length
-                changes.append(self._shown(packet[start:position]))
+                if packet[start] not in _OF_TRANSACTIONS:
+                    changes.append(self._shown(packet[start:position]))
         return self._shown(message), sorted(changes)
 
     def _row(self, packet: bytes, binary: bool) -> Any:

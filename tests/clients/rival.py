@@ -59,9 +59,14 @@ class Rival:
         account = target.account
         return cls(
             lambda: pymysql.connect(
-                host=target.host, port=target.port, user=account.user, password=account.password, database="other",
-                autocommit=True, **options,
-            )  # fmt: skip
+                host=target.host,
+                port=target.port,
+                user=account.user,
+                password=account.password,
+                database="other",
+                autocommit=True,
+                **options,
+            )
         )
 
     def _run(self) -> None:

@@ -62,7 +62,9 @@ def test_a_connection(module: ModuleType, compare: Callable[..., list[Any]]) -> 
         await connection.select_db("other")
         seen.append(await _do(connection, "SELECT DATABASE()"))
         async with connection.cursor(aiomysql.SSCursor if module is aiomysql else SSCursor) as cursor:
-            await cursor.execute("SELECT a.id FROM information_schema.collations a JOIN information_schema.collations b")
+            await cursor.execute(
+                "SELECT a.id FROM information_schema.collations a JOIN information_schema.collations b"
+            )
             seen.append(len(await cursor.fetchall()))
         seen.append(await _do(connection, "DROP TABLE test.async_items"))
         await connection.ensure_closed()

@@ -72,7 +72,9 @@ def _command(target: Target, *options: str) -> list[str]:
 def test_a_script(compare: Callable[..., list[Any]], through: Target, tmp_path: Path) -> None:
     rows, more = tmp_path / "rows.csv", tmp_path / "more.sql"
     rows.write_text("".join(f"{n},row {n}\n" for n in range(4000)))
-    more.write_text("SELECT 'from a file';\nINSERT INTO cli_items (n) VALUES (7);\nSELECT LAST_INSERT_ID() > 0, n FROM cli_items WHERE n = 7;\n")
+    more.write_text(
+        "SELECT 'from a file';\nINSERT INTO cli_items (n) VALUES (7);\nSELECT LAST_INSERT_ID() > 0, n FROM cli_items WHERE n = 7;\n"
+    )
     script = SCRIPT.replace("{more}", str(more)).replace("{rows}", str(rows))
 
     def scenario(target: Target) -> list[Any]:

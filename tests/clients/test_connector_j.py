@@ -16,7 +16,9 @@ SOURCE = Path(__file__).parent / "java" / "Scenario.java"
 _FOUND_ROWS, _LOCAL_FILES, _MULTI_RESULTS = 0x2, 0x80, 0x20000
 
 pytestmark = [
-    pytest.mark.skipif(not (JAR.exists() and shutil.which("javac")), reason="no JDK or no libmariadb-java (make setup)"),
+    pytest.mark.skipif(
+        not (JAR.exists() and shutil.which("javac")), reason="no JDK or no libmariadb-java (make setup)"
+    ),
     pytest.mark.timeout(200),
 ]
 
@@ -24,7 +26,9 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("classes")
-    subprocess.run(["javac", "-encoding", "UTF-8", "-cp", str(JAR), "-d", str(folder), str(SOURCE)], check=True, timeout=60)
+    subprocess.run(
+        ["javac", "-encoding", "UTF-8", "-cp", str(JAR), "-d", str(folder), str(SOURCE)], check=True, timeout=60
+    )
     return folder
 
 

@@ -82,12 +82,8 @@ def test_part(
     compare(lambda target: part(driver, target), _rival(driver, through))
 
 
-def test_local_infile(
-    driver: Connector, compare: Callable[..., list[Any]], through: Target, tmp_path: Path
-) -> None:
-    compare(
-        lambda target: dbapi.infile(driver, target, tmp_path), _rival(driver, through, **driver.local_infile())
-    )
+def test_local_infile(driver: Connector, compare: Callable[..., list[Any]], through: Target, tmp_path: Path) -> None:
+    compare(lambda target: dbapi.infile(driver, target, tmp_path), _rival(driver, through, **driver.local_infile()))
 
 
 def test_prepared(driver: Connector, compare: Callable[..., list[Any]], through: Target) -> None:
@@ -126,9 +122,7 @@ def test_prepared(driver: Connector, compare: Callable[..., list[Any]], through:
     compare(scenario, _rival(driver, through))
 
 
-def test_commands_that_are_no_statements(
-    driver: Connector, compare: Callable[..., list[Any]], through: Target
-) -> None:
+def test_commands_that_are_no_statements(driver: Connector, compare: Callable[..., list[Any]], through: Target) -> None:
     def scenario(target: Target) -> list[Any]:
         connection = driver.connect(target, autocommit=True)
         seen: list[Any] = [connection.is_connected(), "Uptime" in str(connection.cmd_statistics())]

@@ -63,7 +63,9 @@ def test_a_thousand_functions_on_twenty_connections(
         assert not failures, failures[:5]
         assert min(done) > 0
         assert node.metric("outlive_clients") == CLIENTS  # they all stayed connected
-        assert small.query("SELECT (SELECT COUNT(*) FROM test.shown_log), SUM(money) FROM test.shown") == ((sum(done),) * 2,)
+        assert small.query("SELECT (SELECT COUNT(*) FROM test.shown_log), SUM(money) FROM test.shown") == (
+            (sum(done),) * 2,
+        )
         _tell(crowds)
         assert _hear(crowds) == ["in transactions"] * PROCESSES
         for crowd in crowds:

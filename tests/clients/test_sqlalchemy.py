@@ -44,7 +44,13 @@ class Order(Base):
 def _url(target: Target, driver: str) -> sa.URL:
     account = target.account
     return sa.URL.create(
-        f"mysql+{driver}", account.user, account.password, target.host, target.port, target.database, {"charset": "utf8mb4"}
+        f"mysql+{driver}",
+        account.user,
+        account.password,
+        target.host,
+        target.port,
+        target.database,
+        {"charset": "utf8mb4"},
     )
 
 
@@ -56,7 +62,9 @@ def _rival(through: Target) -> Rival:
 def test_core(driver: str, compare: Callable[..., list[Any]], through: Target) -> None:
     def scenario(target: Target) -> list[Any]:
         seen: list[Any] = []
-        engine = sa.create_engine(_url(target, driver), pool_size=2, pool_pre_ping=True, isolation_level="READ COMMITTED")
+        engine = sa.create_engine(
+            _url(target, driver), pool_size=2, pool_pre_ping=True, isolation_level="READ COMMITTED"
+        )
         items = sa.Table(
             "sa_items", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(50)),
             sa.Column("n", sa.Integer), sa.Column("at", sa.DateTime), sa.Column("data", sa.LargeBinary), sa.Column("j", sa.JSON),
@@ -64,7 +72,11 @@ def test_core(driver: str, compare: Callable[..., list[Any]], through: Target) -
         items.metadata.drop_all(engine)
         items.metadata.create_all(engine)
         with engine.begin() as connection:
-            seen.append(connection.execute(items.insert().values(name=EMOJI, n=1, data=b"\0\xff'", j={"a": [1, "é"]})).inserted_primary_key)
+            seen.append(
+                connection.execute(
+                    items.insert().values(name=EMOJI, n=1, data=b"\0\xff'", j={"a": [1, "é"]})
+                ).inserted_primary_key
+            )
             connection.execute(items.insert(), [{"name": f"item {n}", "n": n} for n in range(500)])
         with engine.connect() as connection:
             seen.append(connection.execute(sa.select(sa.func.count(), sa.func.sum(items.c.n))).all())
@@ -81,9 +93,12 @@ def test_core(driver: str, compare: Callable[..., list[Any]], through: Target) -
             seen.append((connection.get_isolation_level(), connection.execute(sa.select(items.c.n).limit(2)).all()))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             seen.append(connection.execute(items.delete().where(items.c.n > 400)).rowcount)
-        with engine.connect() as connection, connection.execution_options(stream_results=True, max_row_buffer=10).execute(
-            sa.select(items.c.id).order_by(items.c.id)
-        ) as rows:
+        with (
+            engine.connect() as connection,
+            connection.execution_options(stream_results=True, max_row_buffer=10).execute(
+                sa.select(items.c.id).order_by(items.c.id)
+            ) as rows,
+        ):
             seen.append([row.id for row in rows])
         with pytest.raises(IntegrityError) as refused, engine.begin() as connection:
             connection.execute(items.insert().values(id=1))
@@ -116,7 +131,9 @@ def _fill(session: Session) -> list[Any]:
     except IntegrityError as error:
         session.rollback()
         seen.append(error.orig.args)
-    seen.append(session.execute(sa.select(Customer.name, sa.func.sum(Order.amount)).join(Order).group_by(Customer.name)).all())
+    seen.append(
+        session.execute(sa.select(Customer.name, sa.func.sum(Order.amount)).join(Order).group_by(Customer.name)).all()
+    )
     seen.append([len(found.orders) for found in session.scalars(sa.select(Customer).order_by(Customer.id))])
     session.delete(customer)
     session.commit()

@@ -82,9 +82,9 @@ def test_every_answer_is_its_own(
     assert counts["interrupted"]
     assert counts["died in a transaction"]
     # No money was made or lost by those who died in their transactions.
-    assert server.query("SELECT COUNT(*) FROM (SELECT client FROM crowd GROUP BY client HAVING SUM(money) <> 1000) w") == (
-        (0,),
-    )
+    assert server.query(
+        "SELECT COUNT(*) FROM (SELECT client FROM crowd GROUP BY client HAVING SUM(money) <> 1000) w"
+    ) == ((0,),)
     server.query("DROP TABLE crowd, crowd_log")
 
 
