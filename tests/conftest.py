@@ -12,9 +12,9 @@ from .servers.database import DatabaseServer
 
 ROOT = Path(__file__).parent
 
-# Seconds of test time a folder may take, servers' starts included. `make test` runs three at a time on two cores, so that
-# all of it stays under the twelve minutes. A folder that grows past its budget fails the run: then make it faster or
-# raise the figure here, in view of everybody.
+# Seconds of test time a folder may take, servers' starts included. `make test` runs three at a time on two cores, so
+# that all of it stays under the twelve minutes. A folder that grows past its budget fails the run: then make it faster
+# or raise the figure here, in view of everybody.
 BUDGETS_S = {
     "unit": 180.0,
     "servers": 40.0,
