@@ -1,4 +1,4 @@
-"""`python -m tests.clients.connector_c HOST PORT MARIADB FOLDER`: mysql-connector-python's C extension, in a process of its own.
+"""`python -m tests.clients.connector_c HOST PORT MARIADB FOLDER`: mysql-connector-python's C extension, apart.
 
 It brings a newer OpenSSL than the machine's, and can only be loaded where the machine's is not loaded yet. Writes the
 transcripts of all parts to standard output, pickled.

@@ -1,5 +1,7 @@
-"""`python -m tests.clients.crowd PORT FIRST COUNT SECONDS SEED MARIADB`: a process full of clients that check every answer of
-their own, and are killed, killed and late, wrong and in a hurry at random. Ends with one line of JSON, the counts.
+"""`python -m tests.clients.crowd PORT FIRST COUNT SECONDS SEED MARIADB`: a process full of clients.
+
+Each checks every answer of its own. At random they make mistakes, run into timeouts, pipeline, are interrupted by each
+other, and die. Ends with one line of JSON, the counts.
 """
 
 import asyncio
@@ -24,7 +26,7 @@ class Died(Exception):
 
 
 class Gossip:
-    """What the members of one process know of each other: who is there, who runs something long, who was to be killed."""
+    """What the members of one process know of each other: who is there, who sleeps, whose statement was to end."""
 
     def __init__(self) -> None:
         self.present: list[int] = []

@@ -1,4 +1,4 @@
-"""A blocking client that shows everything of an answer: columns, rows as bytes, counts, ids, status, reports of state."""
+"""A blocking client that shows all of an answer: columns, rows as bytes, counts, ids, status, reports of state."""
 
 import socket
 import struct
@@ -32,7 +32,7 @@ class Connection:
 
     def __init__(self, host: str, port: int, account: Account, schema: str, who: str, *, modern: bool) -> None:
         self.schema = schema
-        self.lock = f"{who} {schema[-1]}"
+        self.lock = f"{who}_{schema[-1]}"
         self.modern = modern
         self.statements: dict[int, tuple[int, int]] = {}
         self.bound: set[int] = set()

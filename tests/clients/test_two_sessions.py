@@ -238,7 +238,7 @@ def _clean(server: DatabaseServer, *schemas: str) -> None:
 def _wait_until_free(server: DatabaseServer, who: str) -> None:
     cursor = _admin(server)
     for way in ("direct", "through"):
-        cursor.execute(f"SELECT GET_LOCK('lock {who} {way[0]}', 10), RELEASE_LOCK('lock {who} {way[0]}')")
+        cursor.execute(f"SELECT GET_LOCK('lock {who}_{way[0]}', 10), RELEASE_LOCK('lock {who}_{way[0]}')")
         cursor.execute("SET lock_wait_timeout = 10")
         for schema in (f"two_{who}_{way[0]}", f"two_{who}_{way[0]}_other"):
             cursor.execute(f"LOCK TABLES {schema}.t WRITE")

@@ -43,7 +43,8 @@ def ok(session: ClientSession, *, warnings: int = 0) -> bytes:
 
 
 def eof(session: ClientSession) -> bytes:
-    """What COM_SET_OPTION answers: an EOF, or the OK in its place."""
+    """What COM_SET_OPTION answers: an EOF, or the OK in its place. ROW_COUNT() is -1 after it (both servers)."""
+    session.affected_rows = -1
     status = session.local_status()
     if session.capabilities & CLIENT_DEPRECATE_EOF:
         return packet(1, encode_ok(OK(status=status), session.capabilities, _EOF_HEADER))
