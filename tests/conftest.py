@@ -87,21 +87,21 @@ def count(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     return lambda scaled, complete: complete if full else scaled
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mariadb() -> Iterator[MariaDB]:
-    """One MariaDB for the whole run: leave nothing behind in it that another test could stumble over."""
+    """A MariaDB for each file of tests: no other file's connections are counted, and none of its settings met."""
     with MariaDB() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mysql97() -> Iterator[MySQL97]:
-    """One MySQL 9.7 for the whole run."""
+    """A MySQL 9.7 for each file of tests."""
     with MySQL97() as server:
         yield server
 
 
-@pytest.fixture(scope="session", params=["mariadb", "mysql97"])
+@pytest.fixture(scope="module", params=["mariadb", "mysql97"])
 def server(request: pytest.FixtureRequest) -> DatabaseServer:
     """Each of the servers in turn."""
     found: DatabaseServer = request.getfixturevalue(request.param)

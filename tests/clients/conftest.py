@@ -11,7 +11,7 @@ from .rival import Rival
 from .target import Target, assert_same
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def narrow(mariadb: DatabaseServer, mysql97: DatabaseServer) -> Iterator[dict[str, OutliveProcess]]:
     """By the server's flavour: a node with a budget of two, of which one is the control connection's."""
     nodes = {server.flavour: OutliveProcess(_configuration(server)) for server in (mariadb, mysql97)}

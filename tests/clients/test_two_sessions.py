@@ -277,7 +277,8 @@ def test_two_clients_see_what_private_connections_show(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=count(25, 1500),
+            max_examples=count(20, 1500),
+            derandomize=count(1, 0) == 1,  # `make test` runs the same steps each time, `make prove` looks for new ones
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -38,9 +38,9 @@ key_switch_after_ms = 0
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def node(server: DatabaseServer) -> Iterator[OutliveProcess]:
-    """The node that the hazard tests share."""
+    """The node that the tests of a file share."""
     columns = "id INT AUTO_INCREMENT PRIMARY KEY, n INT"
     server.query(f"CREATE TABLE IF NOT EXISTS test.stolen ({columns}) AUTO_INCREMENT = 9000")
     with OutliveProcess(configuration(server, acquire_timeout_s=5)) as started:
@@ -48,7 +48,7 @@ def node(server: DatabaseServer) -> Iterator[OutliveProcess]:
         print(f"--- log of the hazard tests' node ---\n{started.log[-20000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def thieves(node: OutliveProcess) -> Iterator[tuple[Thief, ...]]:
     """One to whom the connection is handed as it is, one after whom it is reset, and one for whom it is converted."""
     all_of_them = same_user(node), with_variables(node), other_user(node)

@@ -130,11 +130,14 @@ def _select(node: OutliveProcess, connection: "pymysql.connections.Connection | 
         return cursor.fetchone()[0]
 
 
-def test_the_deadline_of_those_who_wait_for_a_database(outlive: Callable[..., OutliveProcess]) -> None:
+def test_the_deadline_of_those_who_wait_for_a_database(
+    outlive: Callable[..., OutliveProcess], eventually: Callable[..., None]
+) -> None:
     with MariaDB() as server:
         node = outlive(server.url(acquire_timeout_s=2))
         connection = node.connect()
         server.stop()
+        eventually(lambda: node.metric("outlive_server_connections", state="idle") == 0)  # it has seen their end
         began = time.monotonic()
         with pytest.raises(pymysql.err.OperationalError, match="1040"), connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -137,9 +137,13 @@ class DatabaseServer:
         """Start it, again on the same port and data after `stop` or `kill`. `more_options` last for this start only."""
         if self.process is not None:
             self.process.close()
+        # A server that starts removes the temporary tables it finds, those of another one among them.
+        temporary = self.folder / "tmp"
+        temporary.mkdir(exist_ok=True)
         options = {
             **self._fixed_options(),
             "datadir": self.data,
+            "tmpdir": temporary,
             "socket": self.socket,
             "port": self.port,
             "bind_address": self.host,
