@@ -90,7 +90,10 @@ def _answer(session: ClientSession, analysis: Analysis, text: bytes) -> bool:
         session.answer = local_answers.row_count(session, trivial.label)
     elif what == "found_rows":
         session.answer = local_answers.found_rows(session, trivial.label)
-        session.captured_warnings = local_answers.warnings_of_found_rows(session)
+        session.ran_without_tables()
+        warned = local_answers.warnings_of_found_rows(session)
+        if warned:
+            session.captured_warnings = warned
         return True
     elif what == "connection_id":
         session.answer = local_answers.connection_id(
