@@ -46,7 +46,9 @@ def test_connect_and_close_is_nothing(outlive: Callable[..., OutliveProcess], ma
     assert mariadb.status("Aborted_connects") == aborted
 
 
-def test_proxy_header(outlive: Callable[..., OutliveProcess], mariadb: MariaDB) -> None:
+def test_proxy_header(
+    outlive: Callable[..., OutliveProcess], mariadb: MariaDB, eventually: Callable[..., None]
+) -> None:
     node = outlive(**behind_a_balancer(mariadb))
     for before in (header(), header(command=0x20), SIGNATURE + b"\x20\0\0\0"):
         for pieces in ([before], [before[at : at + 1] for at in range(len(before))]):
@@ -68,6 +70,7 @@ def test_proxy_header(outlive: Callable[..., OutliveProcess], mariadb: MariaDB) 
     for wrong in (b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n", b"\x20\0\0\1\x85\xa6\xff\x01" + b"x" * 32):
         assert raw.closed(raw.dial(node, before=wrong))
     assert node.metric("outlive_clients_refused_total", reason="proxy_protocol") == 2
+    eventually(lambda: len(node.process.lines) >= lines + 2)
     assert len(node.process.lines) == lines + 2
     assert "version 2" in node.process.lines[-2]
 
