@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .servers import MariaDB, MySQL97, Network, OutliveProcess, ServerError
+from .servers import MariaDB, MySQL97, Network, OutliveProcess, Postgres15, Postgres18, PostgresServer, ServerError
 from .servers.database import DatabaseServer
 
 ROOT = Path(__file__).parent
@@ -105,6 +105,27 @@ def mysql97() -> Iterator[MySQL97]:
 def server(request: pytest.FixtureRequest) -> DatabaseServer:
     """Each of the servers in turn."""
     found: DatabaseServer = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="module")
+def postgres15() -> Iterator[Postgres15]:
+    """A PostgreSQL 15 for each file of tests."""
+    with Postgres15() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def postgres18() -> Iterator[Postgres18]:
+    """A PostgreSQL 18 for each file of tests."""
+    with Postgres18() as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=["postgres15", "postgres18"])
+def pg(request: pytest.FixtureRequest) -> PostgresServer:
+    """Each PostgreSQL in turn."""
+    found: PostgresServer = request.getfixturevalue(request.param)
     return found
 
 

@@ -11,6 +11,7 @@ from .mariadb import MariaDB
 from .mysql import MySQL97
 from .namespaces import Namespace, Network
 from .outlive import OutliveProcess
+from .postgres import Postgres15, Postgres18, PostgresServer
 from .processes import Process, ServerError, cache_folder, free_port
 
 __all__ = [
@@ -23,6 +24,9 @@ __all__ = [
     "Namespace",
     "Network",
     "OutliveProcess",
+    "Postgres15",
+    "Postgres18",
+    "PostgresServer",
     "Process",
     "ServerError",
     "cache_folder",

@@ -4,9 +4,10 @@ import sys
 
 from .mariadb import MariaDB
 from .mysql import MySQL97
+from .postgres import Postgres15, Postgres18
 from .processes import ServerError
 
-for kind in (MariaDB, MySQL97):
+for kind in (MariaDB, MySQL97, Postgres15, Postgres18):
     try:
         kind.prepare()
     except ServerError as error:
