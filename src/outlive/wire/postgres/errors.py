@@ -22,7 +22,7 @@ _FATAL: Final = (b"FATAL", b"PANIC")
 class ErrorFields:
     """What an ErrorResponse or a NoticeResponse says. Texts are in the client's encoding; b"" where a field is absent.
 
-    `severity` is the untranslated one. `raw` is the payload as it came (its beginning, of a very long one).
+    `severity` is the untranslated one. `raw` is the payload as it came, where it was read whole.
     """
 
     __slots__ = ("code", "detail", "hint", "message", "position", "raw", "severity")
@@ -115,5 +115,5 @@ def parse_error(payload: bytes, whole: bool = True) -> ErrorFields:
         detail=found.get(_DETAIL, b""),
         hint=found.get(_HINT, b""),
         position=found.get(_POSITION, b""),
-        raw=payload,
+        raw=payload if whole else b"",
     )
