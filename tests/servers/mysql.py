@@ -3,15 +3,14 @@ came with it.
 """
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from . import debian
 from .database import DatabaseServer, grants
-from .processes import ServerError, cache_folder, locked, own_folder, program, run
+from .processes import run
 
 PACKAGE = "mysql-server-core"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 class MySQL97(DatabaseServer):
@@ -21,14 +20,7 @@ class MySQL97(DatabaseServer):
 
     @classmethod
     def _program(cls) -> list[str]:
-        root = unpacked()
-        libraries = root / "usr/lib/x86_64-linux-gnu"
-        return [
-            str(libraries / "ld-linux-x86-64.so.2"),
-            "--library-path",
-            str(libraries),
-            str(root / "usr/sbin/mysqld"),
-        ]
+        return debian.command(unpacked(), "usr/sbin/mysqld")
 
     @classmethod
     def _fixed_options(cls) -> Mapping[str, object]:
@@ -69,54 +61,4 @@ def unpacked() -> Path:
 
     ServerError where Debian's apt-get is not.
     """
-    root = cache_folder() / "mysql97"
-    if root.exists():
-        return root
-    with locked(cache_folder() / "mysql97.lock"):
-        if not root.exists():
-            _fetch(root)
-    return root
-
-
-def _fetch(root: Path) -> None:
-    apt_get = program("apt-get", "apt")
-    folder = own_folder("apt")
-    for name in ("lists/partial", "cache/archives/partial"):
-        (folder / name).mkdir(parents=True)
-    (folder / "status").touch()  # nothing counts as installed, so that every library is fetched too
-    (folder / "sources.list").write_text(f"deb [signed-by={KEYRING}] {_mirror(apt_get)} unstable main\n")
-    settings = {
-        "Dir::State::lists": folder / "lists",
-        "Dir::State::status": folder / "status",
-        "Dir::Cache": folder / "cache",
-        "Dir::Etc::sourcelist": folder / "sources.list",
-        "Dir::Etc::sourceparts": "/dev/null",
-        "Dir::Etc::preferences": "/dev/null",
-        "Dir::Etc::preferencesparts": "/dev/null",
-        "APT::Install-Recommends": "false",
-        "APT::Sandbox::User": "",
-        "Acquire::Languages": "none",
-        "Acquire::Retries": "3",
-        # No lock of the machine's own package manager is taken.
-        "Debug::NoLocking": "true",
-    }
-    (folder / "apt.conf").write_text("".join(f'{name} "{value}";\n' for name, value in settings.items()))
-    environment = {"APT_CONFIG": str(folder / "apt.conf"), "DEBIAN_FRONTEND": "noninteractive"}
-    run([apt_get, "update"], environment=environment)
-    run([apt_get, "install", "-y", "--download-only", PACKAGE], environment=environment, timeout_s=600)
-    part = root.with_name(root.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    for package in sorted((folder / "cache/archives").glob("*.deb")):
-        run(["dpkg-deb", "-x", str(package), str(part)])
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(root)
-
-
-def _mirror(apt_get: str) -> str:
-    """The Debian mirror that this machine is set up with."""
-    sites = run([apt_get, "indextargets", "--format", "$(SITE)", "Created-By: Packages", "Component: main"]).split()
-    for site in sites:
-        if site.rstrip("/").endswith("/debian"):
-            return site
-    raise ServerError("no Debian mirror in this machine's apt sources: MySQL 9.7 comes from Debian unstable")
+    return debian.unpacked("mysql97", PACKAGE, "unstable")

