@@ -140,12 +140,19 @@ class ServerConnection(Slot, asyncio.Protocol):
             self._own_data(data)
 
     def eof_received(self) -> bool:
+        # At once: connection_lost comes a turn of the loop later, and a statement that came in the same turn as this
+        # end would be lent the connection and be lost with it.
         self.saw_end = True
-        return False  # the transport closes, and connection_lost follows
+        self._ended()
+        return False  # the transport closes
 
     def connection_lost(self, error: Exception | None) -> None:
         if isinstance(error, ConnectionResetError | BrokenPipeError):
             self.saw_end = True
+        if not self.lost:
+            self._ended()
+
+    def _ended(self) -> None:
         self.lost = True
         self.send = self._send_nowhere
         self._steps.clear()
