@@ -279,7 +279,6 @@ class ReplyReader:
                     break
                 elif end > size or not _SHORTEST_DESCRIPTION <= length <= HELD_LIMIT_BYTES:
                     break
-                    break
                 position = end
         except _CUT_SHORT:
             pass
