@@ -1,14 +1,14 @@
 """Fixtures that every test shares, the size of the runs, and each folder's budget of time."""
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from .servers import MariaDB, MySQL97, Network, OutliveProcess, Postgres15, Postgres18, PostgresServer, ServerError
+from .servers import MariaDB, MySQL97, Network, OutliveProcess, Postgres15, Postgres18, PostgresServer
 from .servers.database import DatabaseServer
+from .servers.processes import eventually
 
 ROOT = Path(__file__).parent
 
@@ -155,17 +155,9 @@ def network() -> Iterator[Network]:
         yield made
 
 
-@pytest.fixture
-def eventually() -> Callable[..., None]:
-    """`eventually(condition, timeout_s=10)`: returns when `condition()` is true; for states of other processes
-    that announce nothing.
+@pytest.fixture(name="eventually")
+def eventually_fixture() -> Callable[..., None]:
+    """`eventually(condition, timeout_s=20)`: returns when `condition()` is true; for states of other processes that
+    announce nothing.
     """
-
-    def wait(condition: Callable[[], object], timeout_s: float = 10.0, what: str = "") -> None:
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() > deadline:
-                raise ServerError(f"did not come true in {timeout_s} s: {what or condition}")
-            time.sleep(0.01)
-
-    return wait
+    return eventually

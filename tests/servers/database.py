@@ -1,5 +1,6 @@
 """What the MySQL and MariaDB servers of the tests have in common."""
 
+import contextlib
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import pymysql
 from pymysql.connections import Connection
 
 from .certificates import Certificates
-from .processes import Process, ServerError, cache_folder, free_port, locked, own_folder, run
+from .processes import Process, ServerError, cache_folder, eventually, free_port, locked, own_folder, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,16 @@ class DatabaseServer:
             user,
         )
         return [int(row[0]) for row in rows]
+
+    def kill_connections(self, user: str) -> None:
+        """KILL of every connection of `user`. It returns before they end: see `OutliveProcess.wait_ends`."""
+        for number in self.connection_ids(user):
+            with contextlib.suppress(pymysql.err.OperationalError):  # 1094: it has ended meanwhile
+                self.query(f"KILL {number}")
+
+    def wait_gone(self, user: str | None = None) -> None:
+        """Returns when it lists no connection of `user` (of anybody): it does for a while after the socket is closed."""
+        eventually(lambda: not self.connection_ids(user))
 
     def status(self, name: str) -> int:
         """A numeric status variable, for example `Threads_connected`, `Aborted_clients`, `Com_select`."""

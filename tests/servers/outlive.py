@@ -12,9 +12,9 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
-from .database import APP, Account
+from .database import APP, Account, DatabaseServer
 from .namespaces import Namespace
-from .processes import Process, ServerError, free_port, own_folder
+from .processes import Process, ServerError, eventually, free_port, own_folder
 
 
 class OutliveProcess:
@@ -122,6 +122,23 @@ class OutliveProcess:
                 if labels.items() <= has.items():
                     total += float(found[3])
         return total
+
+    def wait_settled(self) -> None:
+        """Returns when no lease is held and no server connection is on its way.
+
+        A client has its answer before Outlive has asked what its statement did to the session (a driver's SET NAMES),
+        and before a dial that nobody needs any more is over.
+        """
+        busy = ("leased", "dialing", "converting", "checking")
+        eventually(lambda: not any(self.metric("outlive_server_connections", state=state) for state in busy))
+
+    def wait_ends(self, server: DatabaseServer) -> None:
+        """Returns when it has seen the end of all its connections to a server that was stopped, or that killed them.
+
+        Without clients at work and without min_idle, or else there are new ones.
+        """
+        where = f"{server.host}:{server.port}"
+        eventually(lambda: self.metric("outlive_server_connections", server=where) == 0)
 
     def connect(self, account: Account = APP, **options: Any) -> "Connection[Any]":
         """A PyMySQL connection through it."""

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 class ServerError(Exception):
@@ -43,18 +43,61 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-_given_ports: set[int] = set()
+_FIRST_PORT, _PORTS_A_BLOCK = 10_000, 250
+_ports: Iterator[int] | None = None
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port on which nothing listens, never the same twice in a process."""
+    """A TCP port on which nothing listens, never the same twice in a process, and in no two test processes at once.
+
+    It stays free until somebody is told to use it, also while a server that has it is down: the kernel gives none of
+    these to outgoing connections, of which tests with a thousand clients open many.
+    """
+    global _ports
+    if _ports is None:
+        _ports = _own_ports()
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((host, port))
+            found: int = probe.getsockname()[1]
+            return found
+    raise AssertionError("unreachable: the ports have no end")
+
+
+def _own_ports() -> Iterator[int]:
+    """Blocks of ports below those of outgoing connections, each locked until this process ends; any port (0) where
+    there are none, as on machines whose ip_local_port_range begins far down.
+    """
+    first_of_kernel = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    folder = cache_folder() / "ports"
+    folder.mkdir(exist_ok=True)
+    for first in range(_FIRST_PORT, first_of_kernel - _PORTS_A_BLOCK, _PORTS_A_BLOCK):
+        file = (folder / str(first)).open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            continue
+        _locked_blocks.append(file)
+        yield from range(first, first + _PORTS_A_BLOCK)
     while True:
-        with socket.socket() as probe:
-            probe.bind((host, 0))
-            port: int = probe.getsockname()[1]
-        if port not in _given_ports:
-            _given_ports.add(port)
-            return port
+        yield 0
+
+
+_locked_blocks: list[IO[str]] = []
+
+
+def eventually(condition: Callable[[], object], timeout_s: float = 20.0, what: str = "") -> None:
+    """Returns when `condition()` is true; ServerError when the time is up first. For states of other processes that
+    announce nothing.
+
+    The default is far above what anything takes: a machine that is busy with other tests must not fail it.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise ServerError(f"did not come true in {timeout_s} s: {what or condition}")
+        time.sleep(0.01)  # the others need the processor
 
 
 # PR_SET_PDEATHSIG fires when the *thread* that forked ends, so one thread that never ends starts every child.

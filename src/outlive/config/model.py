@@ -192,7 +192,7 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = 300.0
     check_after_idle_s: Annotated[
         float,
-        Meta(ge=0, le=86_400, description="A connection that was idle this long is pinged before it is lent again."),
+        Meta(ge=0, le=86_400, description="A connection that was idle this long is pinged before it is lent again; 0: each time."),
     ] = 5.0
     ping_interval_s: Annotated[
         float,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Limits:
     """A connection ends at between 80 % and 100 % of this, so that those dialled together do not end together."""
     idle_timeout_s: float = 300.0
     check_after_idle_s: float = 5.0
-    """After this long without a sign of life `Pool.stale` tells the borrower to check before it sends a statement."""
+    """After this long without a sign of life `Pool.stale` tells the borrower to check before it sends a statement; -inf
+    for every time."""
     ping_interval_s: float = 20.0
     """An idle connection is pinged this often; must be below the dead man's bound (the session's wait_timeout)."""
     key_switch_after_ms: float = 50.0
@@ -40,7 +42,7 @@ class Limits:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be above 0")
         for name in ("check_after_idle_s", "key_switch_after_ms"):
-            if getattr(self, name) < 0:
+            if -inf < getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must not be negative")
 
     @property

@@ -1,7 +1,8 @@
 """The end of a server connection, in the same turn of the loop as a client's statement."""
 
-from outlive.wire.mysql.packets import packet
 from tests.fuzz.house import CLIENT, House
+
+from outlive.wire.mysql.packets import packet
 
 STATEMENT = b"\x03SELECT 'after the end'"
 

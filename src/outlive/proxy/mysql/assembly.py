@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from outlive.config.addresses import Address
 from outlive.config.model import Config, Database
 from outlive.net.certificates import server_certificates
@@ -27,7 +29,8 @@ def limits_of(database: Database) -> Limits:
         max_waiters=database.max_waiters,
         max_age_s=database.max_age_s,
         idle_timeout_s=database.idle_timeout_s,
-        check_after_idle_s=database.check_after_idle_s,
+        # Held against the sweep's clock, which is up to a second behind: 0 would mean "if it is looked at in time".
+        check_after_idle_s=database.check_after_idle_s or -inf,
         ping_interval_s=database.ping_interval_s,
         key_switch_after_ms=database.key_switch_after_ms,
     )
