@@ -9,10 +9,10 @@ from outlive.config.model import Config, Database
 from outlive.config.secrets import Secret
 from outlive.net.certificates import Certificates
 from outlive.observe.metrics import Metrics
-from outlive.proxy.mysql.assembly import Assembly
-from outlive.proxy.mysql.channel import Channel
-from outlive.proxy.mysql.services import Services
-from outlive.proxy.mysql.sweep import sweep
+from outlive.proxy.mysql.assembly import MySQLAssembly
+from outlive.proxy.mysql.channel import MySQLChannel
+from outlive.proxy.mysql.services import MySQLServices
+from outlive.proxy.sweep import sweep
 from outlive.wire.mysql import constants as wire
 from outlive.wire.mysql.handshake import Greeting, HandshakeResponse, auth_switch_request
 from outlive.wire.mysql.packets import packet
@@ -82,10 +82,10 @@ class House:
         config = Config(databases={"test": self.database}, max_clients=1000)
         self.config = config
         self.metrics = Metrics()
-        assembly = Assembly(self.metrics, 0)
-        self.services = Services(config, self.metrics, assembly.routes)
+        assembly = MySQLAssembly(self.metrics, 0)
+        self.services = MySQLServices(config, self.metrics, assembly.routes)
         self.services.listener_certificates = self._certificates
-        assembly.apply(config, self.loop.time())
+        assembly.apply(config, assembly.certificates(config), self.loop.time())
         (self.server,) = assembly.servers.values()
         self.server.on_facts = self.services.server_known
         for route in assembly.routes.by_name.values():
@@ -158,7 +158,7 @@ class FakeClient:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self.channel = Channel(house.services)
+        self.channel = MySQLChannel(house.services)
         self.transport = Wire(self.channel, house.loop)
 
     def say(self, data: bytes, *, by: int = 0) -> None:

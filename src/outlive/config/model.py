@@ -40,6 +40,10 @@ class Listen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Meta(description="Moves `/metrics` to a port of its own, for an HTTP port that others reach."),
     ] = None
 
+    def of(self, protocol: str) -> Address:
+        """Where the clients of a protocol connect."""
+        return self.mysql
+
 
 class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One database (schema) that clients ask for by name, the servers it lives on and how they are used.
@@ -448,12 +452,17 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     origin: Origin | None = None
     """What it was loaded from, for `load.reload`; no option, and not compared when it was loaded again."""
 
-    def servers(self) -> dict[Address, Database]:
+    def databases_of(self, protocol: Protocol) -> dict[str, Database]:
+        """The databases whose clients speak this protocol."""
+        return {name: database for name, database in self.databases.items() if database.scheme == protocol}
+
+    def servers(self, protocol: Protocol | None = None) -> dict[Address, Database]:
         """Each server and one of the databases on it, whose SERVER_OPTIONS hold for all of them (`rules.py`)."""
         found: dict[Address, Database] = {}
         for database in self.databases.values():
-            for address in (*database.hosts, *database.replicas):
-                found.setdefault(address, database)
+            if protocol is None or database.scheme == protocol:
+                for address in (*database.hosts, *database.replicas):
+                    found.setdefault(address, database)
         return found
 
 

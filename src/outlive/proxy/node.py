@@ -22,10 +22,11 @@ from outlive.net.sockets import raise_open_files_limit
 from outlive.observe import log as logs
 from outlive.observe.log import fields
 from outlive.observe.metrics import Metrics
-from outlive.proxy.mysql.assembly import Assembly
-from outlive.proxy.mysql.channel import Channel
-from outlive.proxy.mysql.services import Services
-from outlive.proxy.mysql.sweep import sweep
+from outlive.proxy.channel import Channel
+from outlive.proxy.mysql.assembly import MySQLAssembly
+from outlive.proxy.mysql.services import MySQLServices
+from outlive.proxy.sweep import sweep
+from outlive.proxy.wire import Wire
 
 log = logging.getLogger("outlive.node")
 
@@ -63,20 +64,21 @@ class Node:
         self.metrics = Metrics()
         self.draining = False
         self.stopped = asyncio.Event()
-        self._assembly = Assembly(self.metrics, config.node)
-        self.services = Services(config, self.metrics, self._assembly.routes)
+        mysql = MySQLAssembly(self.metrics, config.node)
+        self._wires = [Wire(mysql, MySQLServices(config, self.metrics, mysql.routes))]
         self._listeners: list[asyncio.Server] = []
         self._operations: list[Operations] = []
+        self._opening: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Does not wait for the database, which may be away. Raises OSError and CertificateError."""
         config = self.config
         self._loop.set_exception_handler(_log_crash)
-        self.services.listener_certificates = _listener_certificates(config)
-        self._apply(config)
-        listener = await self._listen(config.listen.mysql)
-        self._listeners.append(listener)
+        listener_certificates = _listener_certificates(config)
+        self._apply(config, listener_certificates)
+        for wire in self._wires:
+            await self._listen(wire)
         await self._open_operations()  # last: `/readyz` is 200 when clients can connect
         for number, call in (
             (signal.SIGTERM, self.stopped.set),
@@ -85,9 +87,9 @@ class Node:
         ):
             self._loop.add_signal_handler(number, call)
         self._sweep()
-        mysql = Address(config.listen.mysql.host, listener.sockets[0].getsockname()[1])
+        listening = {wire.protocol: wire.address for wire in self._wires if wire.address is not None}
         http = Address(config.listen.http.host, self._operations[0].port)
-        log.info("serving", extra=fields(mysql=mysql, http=http, node=config.node))
+        log.info("serving", extra=fields(**listening, http=http, node=config.node))
 
     async def _open_operations(self) -> None:
         listen = self.config.listen
@@ -98,24 +100,28 @@ class Node:
         if listen.admin is not None:
             self._operations.append(await serve_operations(listen.admin.host, listen.admin.port, self, probes=False))
 
-    async def _listen(self, address: Address) -> asyncio.Server:
-        return await self._loop.create_server(
-            lambda: Channel(self.services), address.host, address.port, backlog=BACKLOG
+    async def _listen(self, wire: Wire) -> None:
+        """Opens the wire's listener where the configuration has a database for its clients."""
+        if wire.address is not None or not wire.is_served(self.config):
+            return
+        address = self.config.listen.of(wire.protocol)
+        listener = await self._loop.create_server(
+            wire.services.new_channel, address.host, address.port, backlog=BACKLOG
         )
+        self._listeners.append(listener)
+        wire.address = Address(address.host, listener.sockets[0].getsockname()[1])
 
-    def _apply(self, config: Config) -> None:
-        self._assembly.apply(config, self._loop.time())
-        for server in self._assembly.servers.values():
-            server.on_facts = self._server_known
-        for route in self._assembly.routes.by_name.values():
-            route.on_moved = self.services.route_moved
-
-    def _server_known(self) -> None:
-        self._assembly.keep_idle()
-        self.services.server_known()
+    def _apply(self, config: Config, listener_certificates: Certificates | None) -> None:
+        """Raises CertificateError before anything is changed."""
+        certificates = [wire.assembly.certificates(config) for wire in self._wires]
+        for wire, found in zip(self._wires, certificates, strict=True):
+            wire.services.listener_certificates = listener_certificates
+            wire.services.configure(config)
+            wire.apply(config, found, self._loop.time())
 
     def _sweep(self) -> None:
-        sweep(self.services, self._assembly.all_servers())
+        for wire in self._wires:
+            sweep(wire.services, wire.assembly.all_servers())
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 
     # -- reload ------------------------------------------------------------------------------------
@@ -126,21 +132,28 @@ class Node:
             return
         try:
             config = reload(self.config)
-            certificates = _listener_certificates(config)
-            self._apply(config)
+            self._apply(config, _listener_certificates(config))
         except (ConfigError, CertificateError) as error:
             self.metrics.reloads_failed += 1
             log.error("reload refused", extra=fields(reason=error))
             return
         if config.listen != self.config.listen or config.node != self.config.node:
             log.warning("the listeners and the node's number change only with a restart")
-        self.services.listener_certificates = certificates
-        self.services.configure(config)
         logs.configure(config.log_level)
         raise_open_files_limit(descriptors_needed(config))
         self.config = config
         self.metrics.reloads_ok += 1
         log.info("reloaded")
+        for wire in self._wires:
+            if wire.address is None and wire.is_served(config):
+                self._opening = self._loop.create_task(self._open(wire))
+
+    async def _open(self, wire: Wire) -> None:
+        """The first database of another protocol came with a reload."""
+        try:
+            await self._listen(wire)
+        except OSError as error:
+            log.error("no listener", extra=fields(protocol=wire.protocol, reason=error.strerror))
 
     # -- drain -------------------------------------------------------------------------------------
 
@@ -149,9 +162,10 @@ class Node:
         every server connection is closed, and the server's EOF awaited."""
         config = self.config
         self.draining = self.metrics.draining = True
-        log.info("draining", extra=fields(clients=len(self.services.channels)))
+        log.info("draining", extra=fields(clients=self.metrics.clients))
         await asyncio.sleep(config.drain_delay_s)
-        self.services.draining = True
+        for wire in self._wires:
+            wire.services.draining = True
         for listener in self._listeners:
             listener.close()
         await self._end_clients(config.drain_timeout_s)
@@ -162,18 +176,21 @@ class Node:
             await operations.close()
         log.info("stopped")
 
+    def _channels(self) -> list[Channel]:
+        return [channel for wire in self._wires for channel in wire.services.channels.values()]
+
     async def _end_clients(self, timeout_s: float) -> None:
         deadline = self._loop.time() + timeout_s
-        while self.services.channels and self._loop.time() < deadline:
+        while self._channels() and self._loop.time() < deadline:
             self._end_idle()
-            if self.services.channels:
+            if self._channels():
                 await asyncio.sleep(_POLL_S)
-        for channel in list(self.services.channels.values()):
+        for channel in self._channels():
             channel.close()
 
     def _end_idle(self) -> None:
         """Clients without a lease are done; those in a transaction or a statement may finish."""
-        for channel in list(self.services.channels.values()):
+        for channel in self._channels():
             client = channel.client
             if client is None:
                 channel.close()
@@ -182,7 +199,7 @@ class Node:
 
     async def _close_servers(self) -> None:
         deadline = self._loop.time() + CLOSE_S
-        servers = self._assembly.all_servers()
+        servers = [server for wire in self._wires for server in wire.assembly.all_servers()]
         for server in servers:
             server.pool.drain()
             server.stir()

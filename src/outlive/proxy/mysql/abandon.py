@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from outlive.proxy.mysql.phases import INFILE, RELAYING, UPLOADING
+from outlive.proxy.phases import INFILE, RELAYING, UPLOADING
 from outlive.wire import ProtocolError
 from outlive.wire.mysql.constants import SERVER_STATUS_AUTOCOMMIT
 
 if TYPE_CHECKING:
-    from outlive.proxy.mysql.client import ProxiedClient
-    from outlive.upstream.mysql.connection import ServerConnection
-    from outlive.upstream.mysql.server import Server
+    from outlive.proxy.mysql.client import MySQLClient
+    from outlive.upstream.mysql.connection import MySQLConnection
+    from outlive.upstream.mysql.server import MySQLServer
     from outlive.wire.mysql.reply import ReplyReader
 
 
-def abandon(client: ProxiedClient, connection: ServerConnection, phase: int) -> None:
+def abandon(client: MySQLClient, connection: MySQLConnection, phase: int) -> None:
     """The client is gone and leaves `connection` in the middle of `phase`."""
     server = client.server
     connection.session.forget_owner()
@@ -53,7 +53,7 @@ class Leftover:
 
     __slots__ = ("_connection", "_reader", "_server")
 
-    def __init__(self, server: Server, connection: ServerConnection, reader: ReplyReader) -> None:
+    def __init__(self, server: MySQLServer, connection: MySQLConnection, reader: ReplyReader) -> None:
         self._server = server
         self._connection = connection
         self._reader = reader

@@ -1,52 +1,39 @@
-"""One MySQL client after its login: its commands go to leased server connections, the replies come back.
-
-A client runs one command at a time: what it sends before the reply is complete waits in `_inbox`, so no reply can
-overtake
-another. The phases say what is awaited; everything that happens is a call from the loop, there is no task and no
-timer here.
-"""
+"""One MySQL client after its login: its commands go to leased server connections, the replies come back."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from outlive.proxy.mysql import errors
 from outlive.proxy.mysql.abandon import abandon
 from outlive.proxy.mysql.long_text import LONG_BYTES, LongText
-from outlive.proxy.mysql.phases import (
+from outlive.proxy.mysql.upload import PREPARE_BYTES, Upload
+from outlive.proxy.mysql.uploading import UploadingClient
+from outlive.proxy.phases import (
     ASKING,
     BLOCKED,
     BUSY,
     CLOSED,
     INFILE,
     LEXING,
-    PHASE_NAMES,
     PREPARING,
     READY,
     RELAYING,
     UPLOADING,
     WAITING,
 )
-from outlive.proxy.mysql.upload import PREPARE_BYTES, Upload
 from outlive.session.mysql import actions
-from outlive.session.mysql.analysis import PLAIN_READ, WARNINGS
-from outlive.session.mysql.client_session import RENEW_BY_CHANGE_OF_USER, ClientSession
+from outlive.session.mysql.analysis import PLAIN_READ
 from outlive.session.mysql.executes import NO_REPLY, bind_to
-from outlive.session.mysql.steps import ASK_STATUS, Step, ping_step, query_step
-from outlive.upstream.mysql.connection import ServerConnection
+from outlive.session.mysql.steps import ASK_STATUS, ping_step, query_step
+from outlive.upstream.mysql.connection import MySQLConnection
 from outlive.upstream.mysql.key import as_key
-from outlive.upstream.mysql.server import Client
 from outlive.wire import ProtocolError
-from outlive.wire.mysql.constants import COM_QUERY, COM_STMT_PREPARE, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS
+from outlive.wire.mysql.constants import COM_STMT_PREPARE, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS
 from outlive.wire.mysql.ok import ERR
 from outlive.wire.mysql.packets import packet as frame
-from outlive.wire.mysql.reply import ANY_SEQUENCE, REPLY_PREPARE, ReplyReader
-
-if TYPE_CHECKING:
-    from outlive.proxy.mysql.channel import Channel
-    from outlive.proxy.mysql.services import Services
-    from outlive.upstream.mysql.route import Route
+from outlive.wire.mysql.reply import ANY_SEQUENCE, REPLY_PREPARE
 
 WHOLE_BYTES: Final = 256 * 1024
 """A command up to this size is held whole before it goes on; a larger one is streamed."""
@@ -58,72 +45,16 @@ _TRANSACTIONAL: Final = frozenset(
 )
 
 
-class ProxiedClient(Client):
-    """A logged-in client. `channel` is its socket, `route` where its connections come from."""
+_EXPIRED: Final = {
+    "transaction_idle_timeout": errors.TRANSACTION_EXPIRED,
+    "pin_idle_timeout": errors.PIN_EXPIRED,
+}
 
-    __slots__ = (
-        "_begun",
-        "_inbox",
-        "_outgoing",
-        "_plain",
-        "_text",
-        "_upload",
-        "_waited_for",
-        "active_at",
-        "activity",
-        "channel",
-        "charset",
-        "connection",
-        "doubted",
-        "last",
-        "leased_at",
-        "phase",
-        "pins",
-        "probing",
-        "reader",
-        "route",
-        "seen_activity",
-        "server",
-        "services",
-        "session",
-        "silent_since",
-        "stalled_at",
-        "stalled_bytes",
-    )
 
-    def __init__(self, channel: Channel, session: ClientSession, route: Route, services: Services) -> None:
-        Client.__init__(self)
-        self.channel = channel
-        self.session = session
-        self.route = route
-        self.services = services
-        self.server = route.server()
-        self.key = route.key(session)
-        self.connection: ServerConnection | None = None
-        self.last: ServerConnection | None = None
-        self.reader = ReplyReader(session.capabilities, session.policy)
-        self.phase = READY
-        self.active_at = services.now
-        self.activity = 0
-        self.seen_activity = 0
-        self.leased_at = 0.0
-        self.silent_since = services.now
-        self.stalled_at = 0.0
-        self.stalled_bytes = 0
-        self.probing = 0
-        self.doubted = False
-        self.charset = 0
-        self.pins: tuple[str, ...] = ()
-        self._begun = False
-        self._inbox = bytearray()
-        self._outgoing = b""
-        self._plain = False
-        self._waited_for = -1
-        self._text: LongText | None = None
-        self._upload: Upload | None = None
+class MySQLClient(UploadingClient):
+    """See the module, and `ProxiedClient`."""
 
-    def __repr__(self) -> str:
-        return f"<ProxiedClient {self.session.user} {PHASE_NAMES[self.phase]}>"
+    __slots__ = ()
 
     # -- from the client ---------------------------------------------------------------------------
 
@@ -135,10 +66,10 @@ class ProxiedClient(Client):
                 self._command(data)
                 return
         self._inbox += data
-        self._read_on()
+        self.read_on()
 
-    def _read_on(self) -> None:
-        """Takes what is whole out of the inbox, as far as the phase allows."""
+    def read_on(self) -> None:
+        """See `ProxiedClient`."""
         inbox = self._inbox
         while inbox:
             if self.stalled_at:
@@ -231,7 +162,7 @@ class ProxiedClient(Client):
         self.session.lexed = analysis
         self._command(text.packet)
         self.session.lexed = None
-        self._read_on()
+        self.read_on()
 
     def _act(self, action: int, packet: bytes) -> None:
         if action == actions.STREAM:
@@ -325,42 +256,15 @@ class ProxiedClient(Client):
             return
         self._prepare(connection, packet)
 
-    def _take(self, connection: ServerConnection) -> None:
-        self.connection = self.last = connection
-        connection.lessee = self
-        self.leased_at = self.services.now
-        self.server.metrics.leases += 1
-
     def _wait(self, *, again: bool = False, plain: bool = False) -> None:
-        services = self.services
-        self.phase = WAITING
         self._plain = plain
-        self.follow_route()
-        server = self.server
-        now = services.time()
-        self.settings = self.session.settings
-        if self._waited_for != self.activity or not again:
-            # `again` keeps the place and the deadline of a command that waited; one that had a connection
-            # at once has none.
-            self._waited_for = self.activity
-            self.waiting_since = now
-            self.deadline = now + self.route.acquire_timeout_s
-        if not server.pool.wait(self, now, again=again):
-            server.metrics.queue_full += 1
-            self._give_up(errors.queue_full(server))
-        elif server.pool.stirred:
-            server.stir()
+        self._enqueue(again=again)
 
-    def follow_route(self) -> None:
-        """The next lease is from where the route leads now. Not while one is held: it goes back to where it came
-        from.
-        """
-        server = self.route.follow(self.server)
-        if server is not self.server:
-            self.server = server
-            self.last = None
+    def queue_full(self) -> None:
+        """See `ProxiedClient`."""
+        self._give_up(errors.queue_full(self.server))
 
-    def lent(self, connection: ServerConnection) -> None:
+    def lent(self, connection: MySQLConnection) -> None:
         """From the queue: the lease begins."""
         if self.phase != WAITING:  # the client died, and the pool could not know
             self.server.give_back(connection)
@@ -374,7 +278,7 @@ class ProxiedClient(Client):
         else:
             self._prepare(connection, packet, stale=stale)
             if self._inbox:
-                self._read_on()  # the rest of a long command, or what follows one that has no answer
+                self.read_on()  # the rest of a long command, or what follows one that has no answer
 
     def expired(self) -> None:
         """The deadline passed."""
@@ -392,140 +296,11 @@ class ProxiedClient(Client):
                 self.server.stir()
             self._give_up(errors.INTERRUPTED)
 
-    def comes_by(self, route: Route) -> bool:
-        """See `Client`."""
-        return route is self.route
-
     def queue_again(self) -> None:
         """See `Client`: at the new server it waits on, with the deadline it had."""
         self._wait(again=True, plain=self._plain)
 
-    def _give_up(self, error: ERR) -> None:
-        self._outgoing = b""
-        if self.session.reply_kind == NO_REPLY:
-            # A part of a parameter is lost, which no answer can tell, and must not be missing from what is executed.
-            self._refuse_and_close(error)
-            return
-        self.services.metrics.errors.add(str(error.code))
-        self._answer_error(error)
-
-    def _answer_error(self, error: ERR) -> None:
-        if self._upload is None:
-            self.phase = READY
-            self.channel.send(frame(1, error.encode()))
-        else:
-            self._upload.refuse(error)  # the rest of the command is still to come
-            self.phase = UPLOADING
-        self._read_on_soon()
-
-    def _prepare(self, connection: ServerConnection, packet: bytes, *, stale: bool = False) -> None:
-        """Brings the connection into the session's state, then sends the command; `stale`: asks first whether it
-        lives.
-        """
-        session = self.session
-        state = connection.session
-        if not session.analysis.plain:
-            if self._await_capture(connection, packet) or self._knows_now(packet):
-                return
-            packet = session.packet or packet
-        questions = session.questions_first(state)
-        if questions:
-            self._outgoing = packet
-            self.phase = PREPARING
-            connection.run([*([ping_step()] if stale else ()), *questions], self._prepared_afresh)
-            return
-        renewal = session.renewal(state)
-        if renewal:  # asked first: what needs one may have no steps
-            self._renew(connection, packet, renewal)
-            return
-        steps = session.steps_before(state)
-        if not steps and not stale:
-            self._send(connection, packet)
-            return
-        self._outgoing = packet
-        self.phase = PREPARING
-        connection.run([*([ping_step()] if stale else ()), *steps], self._prepared)
-
-    def _await_capture(self, connection: ServerConnection, packet: bytes) -> bool:
-        """What the command asks for is on its way from the connection before, which another client has taken by now."""
-        session = self.session
-        if not session.lacks(connection.session):
-            return False
-        self._outgoing = packet
-        self.phase = PREPARING
-        session.when_captured = self._captured
-        return True
-
-    def _captured(self) -> None:
-        connection = self.connection
-        if connection is not None and self.phase == PREPARING:
-            packet, self._outgoing = self._outgoing, b""
-            self._prepare(connection, packet, stale=True)
-
-    def _knows_now(self, packet: bytes) -> bool:
-        """Warnings that still lived on a connection when the command came, and were captured while it waited."""
-        session = self.session
-        if packet[4] != COM_QUERY or session.captured_warnings is None or not session.analysis.needs & WARNINGS:
-            return False
-        if self._upload is not None or session.command(packet) != actions.ANSWER:
-            return False
-        self.phase = READY
-        self.channel.send(session.answer)
-        self._settle()
-        self._read_on_soon()
-        return True
-
-    def _renew(self, connection: ServerConnection, packet: bytes, renewal: int) -> None:
-        """The session has no schema and this connection has one, which only a change of user takes away; or others'
-        user
-        variables, which only a reset does.
-        """
-        self._outgoing = packet
-        self.phase = PREPARING
-        self.server.renew(connection, self._prepared_afresh, change_user=renewal == RENEW_BY_CHANGE_OF_USER)
-
-    def _prepared_afresh(self, error: ERR | None) -> None:
-        connection = self.connection
-        if connection is None or self.phase == CLOSED:
-            return
-        connection.lessee = self
-        if error is not None:
-            self._prepared(error)
-            return
-        packet, self._outgoing = self._outgoing, b""
-        self._prepare(connection, packet)
-
-    def _prepared(self, error: ERR | None) -> None:
-        connection = self.connection
-        if connection is None or self.phase == CLOSED:
-            return
-        if error is not None:
-            self._replay_failed(connection, error)
-            return
-        self.session.replayed(connection.session)
-        packet, self._outgoing = self._outgoing, b""
-        self._send(connection, packet)
-        if self._inbox:
-            self._read_on()
-
-    def _replay_failed(self, connection: ServerConnection, error: ERR) -> None:
-        """The connection is not in the session's state, and the command was not sent: the server's reason is its
-        answer.
-        """
-        self._outgoing = b""
-        session = self.session
-        if session.in_transaction or session.holds:
-            # It is the session's own connection: only the step failed, such as preparing on a changed table.
-            if session.reply_kind == NO_REPLY:
-                self._refuse_and_close(error)
-            else:
-                self._answer_error(error)
-            return
-        self.connection = self.last = None
-        self.server.clean(connection)
-        self._give_up(error)
-
-    def _send(self, connection: ServerConnection, packet: bytes) -> None:
+    def _send(self, connection: MySQLConnection, packet: bytes) -> None:
         session = self.session
         state = connection.session
         state.owner = session
@@ -557,7 +332,7 @@ class ProxiedClient(Client):
         if self._upload is not None:
             self._read_on_soon()  # it waited for its connection, and what came meanwhile is still to be sent
 
-    def _send_unanswered(self, connection: ServerConnection, data: bytes) -> None:
+    def _send_unanswered(self, connection: MySQLConnection, data: bytes) -> None:
         """COM_STMT_SEND_LONG_DATA, or COM_STMT_CLOSE of a statement that holds."""
         self.server.metrics.bytes_to_server += len(data)
         connection.send(data)
@@ -569,88 +344,18 @@ class ProxiedClient(Client):
             self.phase = BLOCKED  # the server is slow to take it: what follows may not pile up here
         self._read_on_soon()  # no answer is awaited before the next command, which may be here already
 
-    def _streamed(self, connection: ServerConnection) -> None:
+    def _streamed(self, connection: MySQLConnection) -> None:
         """A command without an answer has gone."""
         self.session.streamed(connection.session)
         self.phase = READY
         self._settle()
 
-    # -- large commands and files ------------------------------------------------------------------
-
-    def _begin_upload(self) -> bool:
-        """A command beyond WHOLE_BYTES: its head decides what it needs, the rest follows as it comes."""
-        upload = self._upload = Upload(self.session)
-        try:
-            head = upload.begin(self._inbox)
-        except ProtocolError:
-            self._refuse_and_close(errors.MALFORMED)
-            return False
-        if head is None:
-            self._upload = None
-            return False
-        self.active_at = self.services.now
-        self.activity += 1
-        if upload.refused:
-            self.phase = UPLOADING
-            return True
-        self._forward(head)
-        return self.phase == UPLOADING
-
-    def _take_upload(self) -> bool:
-        """Sends on what there is; at the end of the command (or file) its reply is awaited."""
-        connection, upload = self.connection, self._upload
-        if upload is not None and upload.refused:
-            return self._throw_away(upload)
-        if connection is None or upload is None:
-            return False
-        if not connection.writable:
-            return False
-        data = upload.take(self._inbox)
-        if upload.done and self.phase == UPLOADING and self.session.must_not_run(upload.analysis()):
-            self._drop_connection("a long command that Outlive would have to change")
-            self._refuse_and_close(errors.TOO_LARGE)
-            return False
-        if data:
-            self.activity += 1
-            self.server.metrics.bytes_to_server += len(data)
-            connection.send(data)
-        if upload.turn_over:
-            self.services.in_turn(self._upload_on)
-            return False
-        if not upload.done:
-            return bool(data)
-        self._upload = None
-        if self.phase == INFILE:
-            self.phase = RELAYING
-            self.reader.resume_after_infile(upload.last_sequence)
-            return True
-        self.session.analysis = upload.analysis()
-        self.reader.sequence_shift = upload.sequence_shift
-        if self.session.reply_kind == NO_REPLY:
-            self._streamed(connection)
-            return True
-        self.reader.file_expected = not self.session.analysis.plain
-        self.phase = RELAYING
-        return True
-
-    def _throw_away(self, upload: Upload) -> bool:
-        """The rest of a command that will not run; at its end it is answered."""
-        upload.take(self._inbox)
-        if upload.done:
-            self._upload = None
-            self.phase = READY
-            self.channel.send(upload.refusal())
-        return upload.done
-
-    def _upload_on(self) -> None:
-        """Another turn of an upload whose text is being read."""
-        if self.phase != UPLOADING:
-            return
-        self._take_upload()
-        if self._upload is None or not self._upload.turn_over:
-            self._read_on()
-
     # -- from the server ---------------------------------------------------------------------------
+
+    @property
+    def reply_is_complete(self) -> bool:
+        """See `ProxiedClient`."""
+        return self.reader.done
 
     def server_data(self, data: bytes) -> None:
         """Bytes of the reply."""
@@ -674,9 +379,9 @@ class ProxiedClient(Client):
         elif reader.local_infile and self.phase == RELAYING:
             self.phase = INFILE
             self._upload = Upload.of_file(self.session, reader.sequence_shift)
-            self._read_on()
+            self.read_on()
 
-    def _replied(self, connection: ServerConnection) -> None:
+    def _replied(self, connection: MySQLConnection) -> None:
         if self.phase != RELAYING:
             # An answer in the middle of a command: the server has refused it (too large) and reads no further.
             self._upload = None
@@ -707,7 +412,7 @@ class ProxiedClient(Client):
         else:
             self._settle()
         if self._inbox:
-            self._read_on()
+            self.read_on()
 
     def _asked(self, error: ERR | None) -> None:
         connection = self.connection
@@ -719,7 +424,7 @@ class ProxiedClient(Client):
         self.phase = READY
         self._settle()
         if self._inbox:
-            self._read_on()
+            self.read_on()
 
     def _settle(self) -> None:
         """After a command: keep the connection where the session needs it, else give it back."""
@@ -746,7 +451,7 @@ class ProxiedClient(Client):
             return
         self._release(connection)
 
-    def _release(self, connection: ServerConnection) -> None:
+    def _release(self, connection: MySQLConnection) -> None:
         self.connection = None
         if self.probing:
             self.services.relax(self)
@@ -780,6 +485,11 @@ class ProxiedClient(Client):
     # -- a quiet lease -----------------------------------------------------------------------------
 
     @property
+    def in_transaction(self) -> bool:
+        """See `ProxiedClient`."""
+        return self.session.in_transaction
+
+    @property
     def can_lose_transaction(self) -> bool:
         """Whether a rollback would cost the client nothing but its snapshot: reads only, and autocommit=0 begins
         the next.
@@ -795,22 +505,28 @@ class ProxiedClient(Client):
         self.session.analysis = PLAIN_READ
         connection.run([query_step(b"ROLLBACK"), ping_step(ASK_STATUS, self.session)], self._asked)
 
-    @property
-    def is_at_rest(self) -> bool:
-        """Between commands, and holding nothing."""
-        return self.phase == READY and self.connection is None and not self._inbox
+    def end(self, kind: str) -> None:
+        """See `ProxiedClient`."""
+        error = _EXPIRED.get(kind)
+        if error is None:
+            self.channel.abort()
+            return
+        if self.phase == READY:
+            # As the servers do: the error lies in the socket, and is the answer to whatever the client sends next.
+            self.channel.send(frame(1, error.encode()))
+        self.channel.close()
 
     def end_for_drain(self) -> None:
         """Outlive is stopping: the error lies in the socket, and is the answer to whatever the client sends next."""
         self.channel.send(frame(1, errors.DRAINING.encode()))
         self.channel.close()
 
-    def keep_alive(self, ping: Step) -> None:
-        """A ping on a connection that is held in silence."""
+    def keep_alive(self) -> None:
+        """See `ProxiedClient`."""
         connection = self.connection
         assert connection is not None
         self.phase = ASKING
-        connection.run([ping], self._asked)
+        connection.run([ping_step()], self._asked)
 
     def server_paused(self, paused: bool) -> None:
         """The server is slow to read: so is the client's upload read."""
@@ -818,56 +534,19 @@ class ProxiedClient(Client):
             return
         if self.phase == BLOCKED and self.connection is not None:
             self._streamed(self.connection)
-            self._read_on()
+            self.read_on()
         elif self.phase == UPLOADING:
             self._upload_on()
         elif self._upload is not None:
-            self._read_on()
-
-    def client_paused(self, paused: bool) -> None:
-        """The client is slow to read: so is its reply."""
-        connection = self.connection
-        self.stalled_at = self.services.now if paused else 0.0
-        if connection is not None and connection.transport is not None and not connection.lost:
-            if not paused:
-                connection.transport.resume_reading()
-            elif not self.reader.done:  # else the connection is about to go on to others
-                connection.transport.pause_reading()
-        self._read_on()
+            self.read_on()
 
     # -- the end -----------------------------------------------------------------------------------
 
-    def _refuse_and_close(self, error: ERR) -> None:
-        self.services.metrics.errors.add(str(error.code))
-        self.channel.send(frame(1, error.encode()))
-        self.channel.close()
-
-    def _drop_connection(self, why: str) -> None:
-        connection, self.connection = self.connection, None
-        self.last = None
-        if connection is not None:
-            connection.lessee = None
-            connection.fail(why)
-
-    def client_lost(self) -> None:
-        """The client's socket is gone, or is being closed: the lease ends, whatever was under way."""
-        phase, self.phase = self.phase, CLOSED
-        if phase == CLOSED:
-            return
-        self._inbox.clear()
-        self.services.unpinned(self)
-        if phase == WAITING:
-            self.server.pool.cancel(self)
-            if self.server.pool.stirred:
-                self.server.stir()
-        connection, self.connection = self.connection, None
-        last, self.last = self.last, None
-        if last is not None and last.session.owner is self.session:
+    def forget_last(self, last: MySQLConnection) -> None:
+        """See `ProxiedClient`."""
+        if last.session.owner is self.session:
             last.session.forget_owner()
-        if connection is not None:
-            connection.lessee = None
-            abandon(self, connection, phase)
 
-    def _read_on_soon(self) -> None:
-        if self._inbox:
-            self.services.call_soon(self._read_on)
+    def abandon(self, connection: MySQLConnection, phase: int) -> None:
+        """See `ProxiedClient`."""
+        abandon(self, connection, phase)

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 from outlive.proxy.mysql import errors
 from outlive.session.mysql.outcome import residue_steps
 from outlive.session.mysql.steps import schema_step
-from outlive.upstream.mysql.connection import ServerConnection
+from outlive.upstream.lease import Client
+from outlive.upstream.mysql.connection import MySQLConnection
 from outlive.upstream.mysql.key import key_of
-from outlive.upstream.mysql.server import Client
 from outlive.wire.mysql.ok import ERR
 
 if TYPE_CHECKING:
     from outlive.proxy.mysql.passthrough import Trial
-    from outlive.proxy.mysql.services import Services
-    from outlive.upstream.mysql.route import Route
+    from outlive.proxy.mysql.services import MySQLServices
+    from outlive.upstream.mysql.route import MySQLRoute
+    from outlive.upstream.route import Route
 
 
 class Entry(Client):
@@ -31,8 +32,8 @@ class Entry(Client):
 
     def __init__(
         self,
-        services: Services,
-        route: Route,
+        services: MySQLServices,
+        route: MySQLRoute,
         user: str,
         capabilities: int,
         schema: bytes,
@@ -45,7 +46,7 @@ class Entry(Client):
         self._capabilities = capabilities
         self._schema = schema
         self._done: Callable[[ERR | None], None] | None = done
-        self._connection: ServerConnection | None = None
+        self._connection: MySQLConnection | None = None
         self._trial: Trial | None = None
         self.user = user
 
@@ -84,14 +85,14 @@ class Entry(Client):
         elif server.pool.stirred:
             server.stir()
 
-    def lent(self, connection: ServerConnection) -> None:
+    def lent(self, connection: MySQLConnection) -> None:
         """See `Client`."""
         if self._done is None:
             self.server.give_back(connection)
         else:
             self._ask(connection)
 
-    def _ask(self, connection: ServerConnection) -> None:
+    def _ask(self, connection: MySQLConnection) -> None:
         self._connection = connection
         connection.lessee = self
         if not self._schema:

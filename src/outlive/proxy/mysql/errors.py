@@ -8,7 +8,7 @@ from outlive.wire.mysql import constants as wire
 from outlive.wire.mysql.ok import ERR
 
 if TYPE_CHECKING:
-    from outlive.upstream.mysql.server import Server
+    from outlive.upstream.mysql.server import MySQLServer
 
 _CR_SERVER_LOST: Final = 2013
 
@@ -39,7 +39,7 @@ INTERRUPTED: Final = ERR(wire.ER_QUERY_INTERRUPTED, b"70100", b"Query execution 
 KILLED: Final = ERR(wire.ER_CONNECTION_KILLED, b"70100", b"Connection was killed")
 
 
-def waited(server: Server, seconds: float) -> ERR:
+def waited(server: MySQLServer, seconds: float) -> ERR:
     """The deadline passed in the queue (ER_CON_COUNT_ERROR, as the server itself says that it is full)."""
     limits = server.pool.limits
     text = (
@@ -49,7 +49,7 @@ def waited(server: Server, seconds: float) -> ERR:
     return ERR(wire.ER_CON_COUNT_ERROR, b"08004", text.encode())
 
 
-def queue_full(server: Server) -> ERR:
+def queue_full(server: MySQLServer) -> ERR:
     """No place in the queue."""
     limits = server.pool.limits
     if server.pool.draining:

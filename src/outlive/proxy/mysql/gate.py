@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from outlive.auth.mysql.client_login import ClientLogin, access_denied
 from outlive.auth.mysql.scramble import CACHING_SHA2, NATIVE, new_scramble
 from outlive.auth.mysql.verdict import Accepted, Passthrough, Refused, Step
-from outlive.net.proxy_protocol import ProxyHeaderReader, ProxyProtocolError
+from outlive.proxy.gate import Gate
 from outlive.proxy.mysql import errors
-from outlive.proxy.mysql.client import ProxiedClient
+from outlive.proxy.mysql.client import MySQLClient
 from outlive.proxy.mysql.entry import Entry
 from outlive.session.mysql.client_session import ClientSession
 from outlive.wire import ProtocolError
@@ -25,9 +25,9 @@ from outlive.wire.mysql.ok import ERR, OK, encode_ok
 from outlive.wire.mysql.packets import PacketReader, packet
 
 if TYPE_CHECKING:
-    from outlive.proxy.mysql.channel import Channel
-    from outlive.proxy.mysql.services import Services
-    from outlive.upstream.mysql.route import Route
+    from outlive.proxy.mysql.channel import MySQLChannel
+    from outlive.proxy.mysql.services import MySQLServices
+    from outlive.upstream.mysql.route import MySQLRoute
 
 OFFERED: Final = (
     wire.CLIENT_LONG_PASSWORD
@@ -56,65 +56,48 @@ OFFERED: Final = (
     | wire.CLIENT_QUERY_ATTRIBUTES
 )
 """Capabilities offered to clients where the server has them too. Compression is not among them: between a function
-and a
-node beside it, it costs more than it saves, and a client that asks goes on without it."""
+and a node beside it, it costs more than it saves, and a client that asks goes on without it."""
 
-_ENCRYPTED_FACTOR: Final = 4
-"""A login by TLS with a client's certificate chain takes 8 KiB; four times what may be in plain is room for any."""
-
-_PROXY_HEADER, _SERVER_UNKNOWN, _RESPONSE, _ASKING, _EXCHANGE, _ENTERING, _OVER = range(7)
+_SERVER_UNKNOWN, _RESPONSE, _ASKING, _EXCHANGE, _ENTERING, _OVER = range(6)
 
 
-class Gate:
+class MySQLGate(Gate):
     """One login (or change of user) of one client."""
 
     __slots__ = (
         "_capabilities",
         "_change",
-        "_channel",
         "_charset",
-        "_encrypted_bytes",
         "_entry",
         "_former",
         "_login",
         "_packets",
-        "_proxy",
         "_route",
         "_schema",
         "_scramble",
-        "_services",
         "_state",
-        "since",
     )
 
-    def __init__(self, channel: Channel, services: Services) -> None:
-        self._channel = channel
-        self._services = services
+    _channel: MySQLChannel
+    _services: MySQLServices
+
+    def __init__(self, channel: MySQLChannel, services: MySQLServices) -> None:
+        Gate.__init__(self, channel, services)
         self._packets = PacketReader(services.login_buffer_bytes)
-        self._proxy: ProxyHeaderReader | None = None
         self._login: ClientLogin | None = None
         self._entry: Entry | None = None
-        self._route: Route | None = None
-        self._former: ProxiedClient | None = None
+        self._route: MySQLRoute | None = None
+        self._former: MySQLClient | None = None
         self._scramble = b""
         self._capabilities = 0
         self._charset = 0
-        self._encrypted_bytes = 0
         self._schema = b""
         self._state = _SERVER_UNKNOWN
-        self.since = services.time()
 
     # -- from the beginning to the greeting --------------------------------------------------------
 
-    def open(self) -> None:
-        """A client has connected."""
-        if self._services.requires_proxy_header:
-            self._state = _PROXY_HEADER
-            self._proxy = ProxyHeaderReader()
-        else:
-            self._greet()
-
-    def _greet(self) -> None:
+    def greet(self) -> None:
+        """See `Gate`."""
         services = self._services
         greeting = services.greeting()
         if greeting is None:
@@ -143,7 +126,7 @@ class Gate:
     def server_known(self) -> None:
         """The first login at a server told its version: the greeting can be sent."""
         if self._state == _SERVER_UNKNOWN and not self._channel.closing:
-            self._greet()
+            self.greet()
 
     def _send(self, payload: bytes) -> None:
         packets = self._packets
@@ -152,13 +135,9 @@ class Gate:
 
     # -- from the client ---------------------------------------------------------------------------
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes of the client, decrypted."""
+    def receive(self, data: bytes) -> None:
+        """See `Gate`."""
         try:
-            if self._state == _PROXY_HEADER:
-                data = self._read_proxy_header(data)
-                if not data:
-                    return
             self._packets.feed(data)
             if self._packets.pending > self._services.login_buffer_bytes:
                 raise ProtocolError("more than a login")
@@ -167,36 +146,13 @@ class Gate:
                 if payload is None:
                     return
                 self._receive(payload)
-        except ProxyProtocolError as error:
-            self._services.proxy_refused(self._channel, str(error))
-            self._end()
         except ProtocolError:
             self._fail("protocol", ERR(wire.ER_HANDSHAKE_ERROR, b"08S01", b"Bad handshake"))
 
-    def is_flooded(self, size: int) -> bool:
-        """Counts what comes by TLS: a login in records of one byte, or handshake messages without end, has a limit
-        too.
-        """
-        self._encrypted_bytes += size
-        if self._state == _OVER or self._encrypted_bytes <= _ENCRYPTED_FACTOR * self._services.login_buffer_bytes:
-            return False
-        self._services.metrics.logins_refused.add("tls")
-        self._end()
-        return True
-
-    def _read_proxy_header(self, data: bytes) -> bytes:
-        assert self._proxy is not None
-        if not self._services.trusts(self._channel.peer):
-            raise ProxyProtocolError("a PROXY header from an address that is not trusted")
-        header = self._proxy.feed(data)
-        if header is None:
-            return b""
-        rest = self._proxy.rest()
-        self._proxy = None
-        if header.source is not None:
-            self._channel.peer = header.source[0]
-        self._greet()
-        return rest
+    @property
+    def is_over(self) -> bool:
+        """See `Gate`."""
+        return self._state == _OVER
 
     def _receive(self, payload: bytes) -> None:
         if self._state == _EXCHANGE:
@@ -240,9 +196,9 @@ class Gate:
     def _asked(self, begin: Callable[[], None]) -> None:
         if self._state == _ASKING and not self._channel.closing:
             begin()
-            self.data_received(b"")
+            self.receive(b"")
 
-    def _judge(self, route: Route, user: bytes, plugin: bytes, auth_response: bytes, with_plugin: bool) -> None:
+    def _judge(self, route: MySQLRoute, user: bytes, plugin: bytes, auth_response: bytes, with_plugin: bool) -> None:
         services = self._services
         users = services.users_of(route)
         login = self._login = ClientLogin(
@@ -257,7 +213,7 @@ class Gate:
         self._state = _EXCHANGE
         self._step(login.start(user, plugin, auth_response, with_plugin))
 
-    def change_user(self, payload: bytes, former: ProxiedClient | None, ahead: bytes) -> None:
+    def change_user(self, payload: bytes, former: MySQLClient | None, ahead: bytes) -> None:
         """COM_CHANGE_USER: authenticate again, then another session in another pool. `ahead` was sent behind it."""
         assert former is not None
         self._former = former
@@ -344,7 +300,7 @@ class Gate:
             former.client_lost()
         channel.scramble = self._scramble
         channel.gate = None
-        client = channel.client = ProxiedClient(channel, session, route, services)
+        client = channel.client = MySQLClient(channel, session, route, services)
         client.charset = self._charset
         services.logged_in(channel, again=former is not None)
         self._send(encode_ok(OK(status=session.local_status()), self._capabilities))
@@ -358,9 +314,10 @@ class Gate:
         self._state = _OVER
         if not self._channel.closing:
             self._send(error.encode())
-        self._end()
+        self.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """See `Gate`."""
         self._state = _OVER
         self._channel.close()
         self._leave_former()
@@ -381,7 +338,7 @@ class Gate:
             self._fail("server_away", errors.server_away(seconds))
         else:
             self._services.metrics.logins_refused.add("timeout")
-            self._end()
+            self.end()
 
     def client_lost(self) -> None:
         """The client is gone."""

@@ -18,10 +18,10 @@ from outlive.wire.mysql.constants import ER_ACCESS_DENIED_ERROR
 from outlive.wire.mysql.ok import ERR
 
 if TYPE_CHECKING:
-    from outlive.proxy.mysql.services import Services
-    from outlive.upstream.mysql.connection import ServerConnection
-    from outlive.upstream.mysql.route import Route
-    from outlive.upstream.mysql.server import Server
+    from outlive.proxy.mysql.services import MySQLServices
+    from outlive.upstream.mysql.connection import MySQLConnection
+    from outlive.upstream.mysql.route import MySQLRoute
+    from outlive.upstream.mysql.server import MySQLServer
 
 _MINUTE_S: Final = 60.0
 _USERS_MAX: Final = 10_000
@@ -38,7 +38,7 @@ class Trial:
 
     __slots__ = ("deadline", "done", "password", "route", "user")
 
-    def __init__(self, route: Route, user: str, password: bytes, deadline: float, done: Done) -> None:
+    def __init__(self, route: MySQLRoute, user: str, password: bytes, deadline: float, done: Done) -> None:
         self.route = route
         self.user = user
         self.password = password
@@ -64,15 +64,15 @@ class Trial:
 class PassthroughLogins:
     """The trials of all servers of a node."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: MySQLServices) -> None:
         self._services = services
         self._failures: dict[str, deque[float]] = {}
-        self._queues: dict[Server, deque[Trial]] = {}
-        self._running: set[Server] = set()
-        self._retrying: set[Server] = set()
+        self._queues: dict[MySQLServer, deque[Trial]] = {}
+        self._running: set[MySQLServer] = set()
+        self._retrying: set[MySQLServer] = set()
         self._numbers = count(1)
 
-    def judge(self, route: Route, user: str, password: bytes, deadline: float, done: Done) -> Trial:
+    def judge(self, route: MySQLRoute, user: str, password: bytes, deadline: float, done: Done) -> Trial:
         """Asks the server whether this is the user's password; `done` with None or the refusal, by `deadline`."""
         server = route.server()
         trial = Trial(route, user, password, deadline, done)
@@ -84,7 +84,7 @@ class PassthroughLogins:
             self._go_on(server)
         return trial
 
-    def meet(self, server: Server) -> None:
+    def meet(self, server: MySQLServer) -> None:
         """Asks a server for its greeting where no user is configured whose login would bring it."""
         if server in self._running or server.greeting is not None:
             return
@@ -93,7 +93,7 @@ class PassthroughLogins:
             self._running.add(server)
             server.dial_control(connection, lambda ok: self._met(server, connection, ok))
 
-    def _met(self, server: Server, connection: ServerConnection, ok: bool) -> None:
+    def _met(self, server: MySQLServer, connection: MySQLConnection, ok: bool) -> None:
         self._running.discard(server)
         if ok:
             server.retire_now(connection, "passthrough")
@@ -129,7 +129,7 @@ class PassthroughLogins:
             trial.end(_TIMEOUT if now >= trial.deadline else DENIED)
         return None
 
-    def _go_on(self, server: Server) -> None:
+    def _go_on(self, server: MySQLServer) -> None:
         if server in self._running:
             return
         queue = self._queues.get(server)
@@ -147,18 +147,18 @@ class PassthroughLogins:
         server.dialer.users.trials[number] = trial.password
         server.dial_control(connection, lambda ok: self._tried(server, connection, trial, number, ok))
 
-    def _retry(self, server: Server) -> None:
+    def _retry(self, server: MySQLServer) -> None:
         if server.pool.stirred:
             server.stir()
         if server not in self._retrying:
             self._retrying.add(server)
             self._services.call_later(_RETRY_S, lambda: self._again(server))
 
-    def _again(self, server: Server) -> None:
+    def _again(self, server: MySQLServer) -> None:
         self._retrying.discard(server)
         self._go_on(server)
 
-    def _tried(self, server: Server, connection: ServerConnection, trial: Trial, number: int, ok: bool) -> None:
+    def _tried(self, server: MySQLServer, connection: MySQLConnection, trial: Trial, number: int, ok: bool) -> None:
         server.dialer.users.trials.pop(number, None)
         self._running.discard(server)
         if ok:

@@ -7,7 +7,7 @@ from typing import Final
 
 from outlive.auth.mysql.credential import Credential
 from outlive.config.secrets import SecretError
-from outlive.upstream.mysql.dial import Users
+from outlive.upstream.users import Users
 
 _KEPT_MAX: Final = 10_000
 FRESH_S: Final = 10.0

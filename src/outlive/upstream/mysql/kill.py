@@ -16,8 +16,8 @@ from outlive.session.mysql.steps import query_step
 from outlive.upstream.mysql.key import Key, key_of
 
 if TYPE_CHECKING:
-    from outlive.upstream.mysql.connection import ServerConnection
-    from outlive.upstream.mysql.server import Server
+    from outlive.upstream.mysql.connection import MySQLConnection
+    from outlive.upstream.mysql.server import MySQLServer
 
 _RETRY_S = 0.05
 
@@ -27,17 +27,17 @@ class Killer:
 
     __slots__ = ("_answered", "_control", "_queue", "_retry", "_server", "_victim")
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: MySQLServer) -> None:
         self._server = server
-        self._queue: deque[ServerConnection] = deque()
-        self._control: ServerConnection | None = None
+        self._queue: deque[MySQLConnection] = deque()
+        self._control: MySQLConnection | None = None
         """The control connection in use: being dialled, or with a KILL on it."""
-        self._victim: ServerConnection | None = None
+        self._victim: MySQLConnection | None = None
         """Whose KILL was sent and is not answered."""
-        self._answered: dict[ServerConnection, list[Callable[[], None]]] = {}
+        self._answered: dict[MySQLConnection, list[Callable[[], None]]] = {}
         self._retry: asyncio.TimerHandle | None = None
 
-    def kill(self, victim: ServerConnection, cause: str, done: Callable[[], None] | None = None) -> None:
+    def kill(self, victim: MySQLConnection, cause: str, done: Callable[[], None] | None = None) -> None:
         """Ends the statement that runs on `victim`; `done` when the server answered, or there is nothing to end any
         more.
         """
@@ -50,14 +50,14 @@ class Killer:
             self._answered[victim].append(done)
         self.go_on()
 
-    def end(self, victim: ServerConnection) -> None:
+    def end(self, victim: MySQLConnection) -> None:
         """Ends the whole connection `victim`, which is closing and does not end by itself."""
         if victim not in self._queue and victim is not self._victim and victim.thread_id:
             self._queue.append(victim)
             self._server.metrics.kills.add("not_ending")
             self.go_on()
 
-    def when_answered(self, victim: ServerConnection, done: Callable[[], None]) -> None:
+    def when_answered(self, victim: MySQLConnection, done: Callable[[], None]) -> None:
         """The statement on `victim` has ended; `done` when no KILL of it can come any more, which may be now.
 
         One that waits for its control connection is not sent at all.
@@ -108,7 +108,7 @@ class Killer:
         if self._queue:
             self._try_later()
 
-    def _send(self, control: ServerConnection) -> None:
+    def _send(self, control: MySQLConnection) -> None:
         """Whoever is first now and may be killed as this user: the one it was dialled for may have ended meanwhile."""
         for victim in self._queue:
             if victim.login.user == control.login.user:
@@ -121,25 +121,25 @@ class Killer:
         what = b"KILL %d" if victim.closing_since is not None else b"KILL QUERY %d"
         control.run([query_step(what % victim.thread_id)], lambda error: self._sent(control))
 
-    def _sent(self, control: ServerConnection) -> None:
+    def _sent(self, control: MySQLConnection) -> None:
         victim, self._victim = self._victim, None
         self._finish(control)
         if victim is not None:
             self._tell(victim)
         self.go_on()
 
-    def _finish(self, control: ServerConnection) -> None:
+    def _finish(self, control: MySQLConnection) -> None:
         self._control = None
         server = self._server
         server.pool.release(control, server.time())
         if server.pool.stirred:
             server.stir()
 
-    def _tell(self, victim: ServerConnection) -> None:
+    def _tell(self, victim: MySQLConnection) -> None:
         for done in self._answered.pop(victim, ()):
             done()
 
-    def connection_lost(self, connection: ServerConnection) -> None:
+    def connection_lost(self, connection: MySQLConnection) -> None:
         """A victim has ended or is closing, or the control connection is."""
         if connection in self._queue:
             self._queue.remove(connection)

@@ -17,7 +17,7 @@ from outlive.wire.mysql.handshake import ChangeUser, Greeting, HandshakeResponse
 from outlive.wire.mysql.ok import ERR, is_err
 
 if TYPE_CHECKING:
-    from outlive.upstream.mysql.connection import ServerConnection
+    from outlive.upstream.mysql.connection import MySQLConnection
 
 UTF8MB4: Final = 45
 """utf8mb4_general_ci: every server knows it. Clients' own charsets are replayed."""
@@ -45,7 +45,7 @@ class Login:
 
     def __init__(
         self,
-        connection: ServerConnection,
+        connection: MySQLConnection,
         key: Key,
         password: bytes,
         node: int,

@@ -17,17 +17,13 @@ from typing import TYPE_CHECKING, Final
 from outlive.net.sockets import arm_probe, is_vanished, unacknowledged_s
 from outlive.observe.log import fields
 from outlive.pool.slot import LEASED
-from outlive.proxy.mysql import errors
-from outlive.proxy.mysql.client import ProxiedClient
-from outlive.proxy.mysql.phases import ASKING, INFILE, READY, UPLOADING
-from outlive.session.mysql.steps import ping_step
-from outlive.wire.mysql.ok import ERR
-from outlive.wire.mysql.packets import packet as frame
+from outlive.proxy.client import ProxiedClient
+from outlive.proxy.phases import ASKING, INFILE, READY, UPLOADING
 
 if TYPE_CHECKING:
-    from outlive.proxy.mysql.services import Services
-    from outlive.upstream.mysql.connection import ServerConnection
-    from outlive.upstream.mysql.server import Server
+    from outlive.proxy.services import Services
+    from outlive.upstream.connection import ServerConnection
+    from outlive.upstream.server import Server
 
 log = logging.getLogger("outlive.proxy")
 
@@ -55,7 +51,7 @@ def sweep(services: Services, servers: list[Server]) -> None:
         if channel.gate is not None:
             channel.gate.timed_out(now - since)
         services.gates.pop(channel, None)
-    services.look_for_greeting()
+    services.look_after()
     for server in servers:
         for connection in list(server.pool.slots):
             if connection.state == LEASED:
@@ -94,8 +90,7 @@ def _note_activity(client: ProxiedClient, now: float) -> None:
 
 
 def _may_lose_transaction(client: ProxiedClient) -> bool:
-    session = client.session
-    return session.in_transaction and not session.holds and client.can_lose_transaction
+    return client.in_transaction and not client.session.holds and client.can_lose_transaction
 
 
 def _look_at(services: Services, connection: ServerConnection, now: float) -> None:
@@ -112,7 +107,7 @@ def _look_at(services: Services, connection: ServerConnection, now: float) -> No
             client.stalled_bytes = unsent
             client.stalled_at = now
         if now - client.stalled_at >= client.route.database.client_write_timeout_s:
-            _end(services, client, "client_write_timeout", None)
+            _end(services, client, "client_write_timeout")
     elif client.phase in (READY, UPLOADING, INFILE):
         _limit_silence(services, client, connection, now)
 
@@ -120,34 +115,27 @@ def _look_at(services: Services, connection: ServerConnection, now: float) -> No
 def _limit_silence(services: Services, client: ProxiedClient, connection: ServerConnection, now: float) -> None:
     database = client.route.database
     silent_s = now - client.silent_since
-    in_transaction = client.session.in_transaction
+    in_transaction = client.in_transaction
     limit = database.transaction_idle_timeout_s if in_transaction else database.pin_idle_timeout_s
     if silent_s >= limit:
         if _may_lose_transaction(client):
             client.lose_transaction()
         elif in_transaction:
-            _end(services, client, "transaction_idle_timeout", errors.TRANSACTION_EXPIRED)
+            _end(services, client, "transaction_idle_timeout")
         else:
-            _end(services, client, "pin_idle_timeout", errors.PIN_EXPIRED)
+            _end(services, client, "pin_idle_timeout")
     elif client.phase == READY and now - connection.pinged_at >= database.ping_interval_s and not connection.running:
         # The dead man's switch must not end a connection that a quiet client holds.
         connection.pinged_at = now
-        client.keep_alive(ping_step())
+        client.keep_alive()
 
 
-def _end(services: Services, client: ProxiedClient, kind: str, error: ERR | None) -> None:
+def _end(services: Services, client: ProxiedClient, kind: str) -> None:
     services.metrics.errors.add(kind)
     log.warning(
         "client ended", extra=fields(client=client.channel.connection_id, user=client.session.user, reason=kind)
     )
-    if error is None:
-        client.channel.abort()
-    elif client.phase == READY:
-        # As the servers do: the error lies in the socket, and is the answer to whatever the client sends next.
-        client.channel.send(frame(1, error.encode()))
-        client.channel.close()
-    else:
-        client.channel.close()
+    client.end(kind)
 
 
 def _is_gone(client: ProxiedClient) -> bool:
