@@ -17,7 +17,7 @@ from outlive.proxy.routes import Routes
 from outlive.proxy.services import Services
 from outlive.session.mysql import local_answers
 from outlive.session.mysql.analysis import Kill
-from outlive.session.mysql.limits import SessionLimits
+from outlive.session.limits import SessionLimits
 from outlive.wire.mysql.packets import packet as frame
 
 if TYPE_CHECKING:

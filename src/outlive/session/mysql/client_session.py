@@ -18,7 +18,7 @@ from outlive.session.mysql.actions import ANSWER, CHANGE_USER, FORWARD, KILL, QU
 from outlive.session.mysql.analysis import PLAIN, PLAIN_READ, PLAIN_WRITE, Analysis, Kill
 from outlive.session.mysql.holds import Holds
 from outlive.session.mysql.lexer import DEFAULT_ANALYSER, Analyser, Lexer
-from outlive.session.mysql.limits import DEFAULT_LIMITS, SessionLimits
+from outlive.session.limits import DEFAULT_LIMITS, SessionLimits
 from outlive.session.mysql.server_state import RESIDUE_CHARACTERISTICS, RESIDUE_DIAGNOSTICS, ServerState
 from outlive.session.mysql.settings import EMPTY, MULTI_STATEMENTS, SCHEMA, Settings, difference, updated
 from outlive.session.mysql.steps import Step

@@ -123,7 +123,7 @@ def test_plain(sql: str) -> None:
     analysis = of(sql)
     assert analysis.plain, analysis
     assert not analysis.parts
-    assert not (analysis.holds or analysis.asks or analysis.flags or analysis.rereads)
+    assert (analysis.holds, analysis.asks, analysis.flags, analysis.rereads) == (0, 0, 0, frozenset())
     assert not analysis.substitutions
 
 

@@ -6,11 +6,10 @@ from typing import Final, NamedTuple
 
 
 class SessionLimits(NamedTuple):
-    """`statements` and `statements_bytes`: prepared statements and their texts; more are refused (error 1461).
+    """`statements` and `statements_bytes`: prepared statements and their texts; more are refused.
 
-    `variables_bytes`: names and values of user variables that are replayed; with more the server connection keeps
-    them, so
-    the client keeps the server connection.
+    `variables_bytes`: names and values of variables and settings that are replayed; with more the server connection
+    keeps them, so the client keeps the server connection.
     """
 
     statements: int = 16_382
