@@ -161,6 +161,8 @@ def _select(statement: Statement, tokens: Tokens) -> None:
     if statement.into_temporary or (statement.into and statement.pg_temp):
         statement.holds |= TEMPORARY_TABLE
         statement.asks |= TEMPORARY_TABLE
+    if statement.rereads and statement.complete:
+        settings.read_set_config(statement, tokens)
 
 
 def _explain(statement: Statement, tokens: Tokens) -> None:

@@ -16,11 +16,11 @@ from .analysis import (
     Substitution,
 )
 from .forms import FORMS
-from .plain import plain
-from .statement import Statement
+from .plain import plain, rows_end
+from .statement import NOTABLE, Statement
 from .tokens import PUNCTUATION, Tokenizer
 from .values import NAME_LIMIT_BYTES, keyword, mark
-from .vocabulary import KNOWN_VERBS, READ_VERBS
+from .vocabulary import CAPTURED, FUNCTIONS, KNOWN_VERBS, READ_VERBS
 
 #: Texts above this are analysed in pieces, and not cached.
 WHOLE_LIMIT_BYTES: Final = 16384
@@ -30,6 +30,11 @@ _CACHE_TEXT_BYTES: Final = 2048
 _PARTS: Final = 256
 _RANGES: Final = 256
 _NAMES: Final = 256
+# Rows of long INSERTs are left out a piece at a time: how much is read first, to come to a place where that can begin.
+_WORTH_SKIPPING_BYTES: Final = 1024
+_STEP_BYTES: Final = 128
+_TRIES: Final = 8
+_MATTERING: Final = NOTABLE | CAPTURED | frozenset(FUNCTIONS)
 _ANY_DIGIT: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
 
 
@@ -87,6 +92,29 @@ class Lexer:
         return self._analysis()
 
     def _take(self, piece: bytes, final: bool) -> None:
+        for _ in range(_TRIES):
+            if len(piece) < _WORTH_SKIPPING_BYTES:
+                break
+            if self._statement.settled and self._tokenizer.idle:
+                piece = self._skip_rows(piece)
+                break
+            self._see(piece[:_STEP_BYTES], False)
+            piece = piece[_STEP_BYTES:]
+        self._see(piece, final)
+
+    def _skip_rows(self, piece: bytes) -> bytes:
+        """Leaves the rows of a long statement unread where that cannot change the result. Returns what is to be
+        read."""
+        tokenizer = self._tokenizer
+        data = tokenizer.rest + piece
+        calls = keyword(self._statement.head, 0) not in READ_VERBS
+        end, depth = rows_end(data, _MATTERING | self._declared, calls)
+        if end <= len(tokenizer.rest):
+            return piece
+        self._statement.skip(tokenizer.skip(end), depth)
+        return data[end:]
+
+    def _see(self, piece: bytes, final: bool) -> None:
         statement = self._statement
         for token in self._tokenizer.feed(piece, final):
             if token.kind == PUNCTUATION and token.value == b";" and not statement.open:

@@ -38,6 +38,8 @@ _NO_PARAMETER: Final = re.compile(rb"\$(?![0-9])")
 _SEPARATORS: Final = bytes(
     byte if byte >= 0x80 or chr(byte).isalnum() or byte in b"_.(" else 0x20 for byte in range(256)
 )
+_WORDS_ONLY: Final = _SEPARATORS.replace(b"(", b" ").replace(b".", b" ")
+_ROWS: Final = _INNOCENT.replace(b'"', b"") + b"_()-"
 _READ: Final = PLAIN[b"SELECT"]
 
 
@@ -46,6 +48,8 @@ def plain(sql: bytes, mode: int) -> Analysis | None:
     code = sql.lower()
     if mode & UNSAFE_ENCODING and not code.isascii():
         return None
+    if code[:2] == b"/*" or b"*/" in code[-4:]:
+        code = _uncommented(code)
     if b"'" in code:
         outside = _outside(code, mode)
         if outside is None:
@@ -82,6 +86,24 @@ def plain(sql: bytes, mode: int) -> Analysis | None:
     if found is PLAIN_SELECT_WRITE or found is _READ:
         return None if b"into" in code else found
     return found
+
+
+def _uncommented(code: bytes) -> bytes:
+    """The code without one comment before it and one behind it, as tools for tracing write them.
+
+    That a comment begins behind the code, and not in a string of it, is proved by the tests that follow: what is left
+    has no open quote.
+    """
+    if code[:2] == b"/*":
+        end = code.find(b"*/", 2)
+        if end < 0 or code.find(b"/*", 2, end + 1) >= 0:
+            return code  # nests: for the lexer
+        code = code[end + 2 :]
+    body = code.rstrip(b"; \n\r\t")
+    start = body.rfind(b"/*")
+    if start >= 0 and body.find(b"*/", start + 2) == len(body) - 2:
+        return body[:start] + code[len(body) :]
+    return code
 
 
 def _calls_nothing_notable(code: bytes, rest: bytes) -> bool:
@@ -124,3 +146,35 @@ def _outside(code: bytes, mode: int) -> bytes | None:
     if b'"' in code and any(part.count(b'"') & 1 for part in parts):
         return None
     return b"'".join(parts)
+
+
+def rows_end(data: bytes, mattering: frozenset[bytes], calls: bool) -> tuple[int, int]:
+    """Where the rows and values that ``data`` begins with can be left unread: after a comma, or 0; and how many more
+    parentheses are opened than closed in them.
+
+    ``data`` starts outside quotes. ``mattering`` are lower-case words; ``calls`` says whether functions may be called.
+    Everything up to there is code without comments, and without quotes other than single ones, parameters or words
+    that matter, so reading it token by token would show nothing.
+    """
+    pieces = data.split(b"'")
+    if not len(pieces) & 1:
+        pieces.pop()  # an open string
+    # The last piece may end in half a word, and a quote after it may be a doubled one: up to the last comma in it.
+    comma = -1
+    while pieces:
+        comma = pieces[-1].rfind(b",")
+        if comma >= 0 and len(pieces) & 1:
+            break
+        pieces.pop()
+    if not pieces:
+        return 0, 0
+    end = sum(map(len, pieces)) + len(pieces) - 1 - len(pieces[-1]) + comma + 1
+    pieces[-1] = pieces[-1][: comma + 1]
+    code = b"'".join(pieces[::2]).lower()
+    if b"\\" in data and b"e'" in code:
+        return 0, 0  # it may escape a quote
+    if code.translate(None, _ROWS) or b"--" in code or (not calls and b"(" in code):
+        return 0, 0
+    if not mattering.isdisjoint(code.translate(_WORDS_ONLY).split()):
+        return 0, 0
+    return end, code.count(b"(") - code.count(b")")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .analysis import RESET_ALL, Assignment
 from .statement import Statement
-from .values import Tokens, keyword, keywords, mark, name_of, setting_value
+from .tokens import WORD, Token
+from .values import Tokens, keyword, keywords, mark, name_of, setting_value, string_of
 from .vocabulary import TRANSACTION_SETTINGS
 
 _LEVELS = {
@@ -164,3 +165,58 @@ def body_settings(statement: Statement, tokens: Tokens) -> None:
         name, _ = _name(tokens[start : start + 4], 0)
         if name is not None and b"." in name:
             statement.reread(name)
+
+
+def read_set_config(statement: Statement, tokens: Tokens) -> None:
+    """``SELECT set_config('name', 'value', false)``, several and current_setting() beside it perhaps: runs exactly once
+    if it succeeds, so it is a SET."""
+    found: list[Assignment] = []
+    index = 1
+    while True:
+        if keywords(tokens, index, b"PG_CATALOG") and mark(tokens, index + 1) == b".":
+            index += 2
+        function = keyword(tokens, index)
+        arguments = _constants(tokens, index + 1)
+        if arguments is None or not arguments or arguments[0].kind == WORD:
+            return
+        name = string_of(arguments[0])
+        if function == b"SET_CONFIG" and len(arguments) == 3 and name is not None:
+            if keyword(arguments, 2) == b"FALSE":
+                value = string_of(arguments[1])
+                if value is None and keyword(arguments, 1) != b"NULL":
+                    return
+                name = name.lower()
+                found.append(Assignment(name, value, name in TRANSACTION_SETTINGS))
+            elif keyword(arguments, 2) != b"TRUE":
+                return
+        elif function != b"CURRENT_SETTING":
+            return
+        index += 2 * len(arguments) + 2
+        if keyword(tokens, index) == b"AS":
+            index += 2
+        if index >= len(tokens):
+            break
+        if mark(tokens, index) != b",":
+            return
+        index += 1
+    statement.rereads.clear()
+    statement.assignments += found
+
+
+def _constants(tokens: Tokens, index: int) -> list[Token] | None:
+    """The constants in the parentheses at ``index``; None where there is anything else."""
+    found: list[Token] = []
+    if mark(tokens, index) != b"(":
+        return None
+    while True:
+        index += 1
+        if index >= len(tokens) or (
+            string_of(tokens[index]) is None and keyword(tokens, index) not in (b"TRUE", b"FALSE", b"NULL")
+        ):
+            return None
+        found.append(tokens[index])
+        index += 1
+        if mark(tokens, index) == b")":
+            return found
+        if mark(tokens, index) != b",":
+            return None

@@ -31,7 +31,8 @@ _NAMES: Final = 64
 _RANGES: Final = 64
 _ARGUMENT_TOKENS: Final = 64
 _NOTHING: Final = Token(PUNCTUATION, b"", 0, 0)
-_NOTABLE: Final = frozenset(
+#: Keywords that matter wherever they stand.
+NOTABLE: Final = frozenset(
     b"into temp temporary insert update delete merge execute hold commit drop atomic case end".split()
 )
 _TEMPORARY: Final = (b"temp", b"temporary")
@@ -213,7 +214,7 @@ class Statement:
                 self.pg_temp = True
         elif kind == WORD:
             word = (value or b"").lower()
-            if word in _NOTABLE:
+            if word in NOTABLE:
                 self._note(word)
             if word in self.declared:
                 self.holds |= FUNCTION

@@ -41,10 +41,10 @@ class Token(NamedTuple):
 _TOKEN = re.compile(
     rb"([\t-\r ]++)"  # 1 white space
     rb"|([A-Za-z_\x80-\xff][0-9A-Za-z_$\x80-\xff]{0,511}+)"  # 2 word
-    rb"|([,();=*<>+:\[\]]|\.(?![0-9]))"  # 3 the most frequent of the rest
+    rb"|([,();=*<>+:\[\]]|\.(?:\.|(?![0-9])))"  # 3 the most frequent of the rest
     rb"|(['\"])"  # 4 quote
     rb"|(0[xX][0-9A-Fa-f_]{1,512}+|(?:[0-9][0-9_]{0,511}+(?:\.(?!\.)[0-9_]{0,512}+)?+|\.[0-9][0-9_]{0,511}+)"
-    rb"(?:[eE][-+]?[0-9]{1,512}+)?+)"  # 5 number
+    rb"(?:[eE][-+]?[0-9][0-9_]{0,511}+)?+)"  # 5 number
     rb"|(/\*)"  # 6 comment
     rb"|(--)"  # 7 line comment
     rb"|(\$[0-9]{1,512}+)"  # 8 parameter
@@ -52,9 +52,9 @@ _TOKEN = re.compile(
     rb"|([\x00-\xff])",  # 10 the rest
     re.DOTALL,
 )
-_PLAIN_BODY: Final = {
-    quote: re.compile(rb"[^Q]*+(?:QQ[^Q]*+)*+".replace(b"Q", quote), re.DOTALL) for quote in (b"'", b'"')
-}
+_PLAIN_BODY: Final = re.compile(rb"[^']*+(?:''[^']*+)*+", re.DOTALL)
+_NAME_BODY: Final = re.compile(rb'[^"]*+(?:""[^"]*+)*+', re.DOTALL)
+_BITS_BODY: Final = re.compile(rb"[^']*+", re.DOTALL)
 _ESCAPED_BODY: Final = re.compile(rb"[^'\\]*+(?:(?:''|\\.)[^'\\]*+)*+", re.DOTALL)
 _COMMENT_MARK: Final = re.compile(rb"/\*|\*/")
 _LINE_END: Final = re.compile(rb"[\r\n]")
@@ -69,8 +69,8 @@ class Tokenizer:
     """One text. ``feed`` it in pieces, the last one with ``final``; the tokens are the same however it is cut."""
 
     __slots__ = (
+        "_body",
         "_depth",
-        "_escapes",
         "_inside",
         "_kept",
         "_kind",
@@ -95,7 +95,7 @@ class Tokenizer:
         self._start = 0
         self._kept = b""
         self._size = 0
-        self._escapes = False
+        self._body = _BITS_BODY  # of the string: up to its end
         self._tag = b""
         self._depth = 0  # of comments
         self._waiting = False
@@ -184,12 +184,12 @@ class Tokenizer:
             elif group == _QUOTE:
                 last = tokens[-1].kind if tokens else self._last_kind
                 if data[position] == 0x22:
-                    self._open(b'"', QUOTED, position, False)
+                    self._open(b'"', QUOTED, position, _NAME_BODY)
                 elif last == ESCAPED or self._mode & BACKSLASH_ESCAPES:
                     # After E'...' and a line's end it is the rest of the same string.
-                    self._open(b"'", ESCAPED, position, True)
+                    self._open(b"'", ESCAPED, position, _ESCAPED_BODY)
                 else:
-                    self._open(b"'", STRING, position, False)
+                    self._open(b"'", STRING, position, _PLAIN_BODY)
                 return end
             elif group == _COMMENT:
                 self._inside = b"/"
@@ -215,17 +215,22 @@ class Tokenizer:
             quote = data[end + 1 : end + 2]
             if data[end : end + 1] != b"&" or quote not in (b"'", b'"') or not quote:
                 return 0
-            self._open(quote, CONSTANT if quote == b"'" else UNICODE_NAME, position, False)
+            if quote == b"'":
+                self._open(quote, CONSTANT, position, _PLAIN_BODY)
+            else:
+                self._open(quote, UNICODE_NAME, position, _NAME_BODY)
             return end + 2
         if data[end : end + 1] != b"'":
             return 0
         if prefix == 0x65:  # e
-            self._open(b"'", ESCAPED, position, True)
+            self._open(b"'", ESCAPED, position, _ESCAPED_BODY)
         elif prefix == 0x6E:  # n: as without
-            escapes = bool(self._mode & BACKSLASH_ESCAPES)
-            self._open(b"'", ESCAPED if escapes else STRING, position, escapes)
+            if self._mode & BACKSLASH_ESCAPES:
+                self._open(b"'", ESCAPED, position, _ESCAPED_BODY)
+            else:
+                self._open(b"'", STRING, position, _PLAIN_BODY)
         else:
-            self._open(b"'", CONSTANT, position, False)
+            self._open(b"'", CONSTANT, position, _BITS_BODY)
         return end + 1
 
     def _doubt(self, data: bytes, position: int, final: bool) -> bool:
@@ -241,16 +246,16 @@ class Tokenizer:
             self.unreadable = True  # where the text ends to the server
         return False
 
-    def _open(self, quote: bytes, kind: int, position: int, escapes: bool) -> None:
+    def _open(self, quote: bytes, kind: int, position: int, body: re.Pattern[bytes]) -> None:
         self._inside = quote
         self._kind = kind
         self._start = self._offset + position
         self._kept = b""
         self._size = 0
-        self._escapes = escapes
+        self._body = body
 
     def _quoted(self, data: bytes, position: int, final: bool, tokens: list[Token]) -> int:
-        body = (_ESCAPED_BODY if self._escapes else _PLAIN_BODY[self._inside]).match(data, position)
+        body = self._body.match(data, position)
         end = body.end() if body else position
         if end >= len(data) or data[end] == 0x5C:  # the rest is the string's, or half an escape
             if end < len(data) and final:

@@ -1,0 +1,67 @@
+"""Prepared statements, shared by all clients that prepare the same text under the same circumstances.
+
+On server connections they have names of Outlive's own, so that two clients may call different statements by one name,
+and that a statement which one client prepared need not be prepared again for the next.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Final
+from weakref import WeakValueDictionary
+
+from outlive.session.postgres.analysis import Analysis
+
+PREFIX: Final = b"outlive_"
+"""Of the names on server connections. Clients' own names never go there."""
+
+
+class Statement:
+    """A text that was prepared: `sql` as it goes to the server, `types` as a Parse ends with them. Compared by identity."""
+
+    __slots__ = ("__weakref__", "analysis", "name", "sql", "types")
+
+    def __init__(self, name: bytes, sql: bytes, types: bytes, analysis: Analysis) -> None:
+        self.name = name
+        self.sql = sql
+        self.types = types
+        self.analysis = analysis
+
+    @property
+    def size_bytes(self) -> int:
+        """What it weighs against a client's limit."""
+        return len(self.sql) + len(self.types)
+
+    def __repr__(self) -> str:
+        return f"Statement({self.name!r})"
+
+
+_statements: WeakValueDictionary[tuple[bytes, bytes, object], Statement] = WeakValueDictionary()
+_numbers = count(1)
+
+
+def interned(sql: bytes, types: bytes, context: object, analysis: Analysis) -> Statement:
+    """The one Statement of this text and these types. `context` is what else its parsing depends on: search_path,
+    encoding, role; the servers would read one text differently under another.
+    """
+    key = (sql, types, context)
+    found = _statements.get(key)
+    if found is None:
+        found = _statements[key] = Statement(PREFIX + b"%d" % next(_numbers), sql, types, analysis)
+    return found
+
+
+def private(sql: bytes, types: bytes, analysis: Analysis) -> Statement:
+    """A Statement of its own: what its parsing depends on is not known, or it is the unnamed one."""
+    return Statement(PREFIX + b"%d" % next(_numbers), sql, types, analysis)
+
+
+def forget(statement: Statement) -> None:
+    """Whoever prepares this text from here on gets another Statement.
+
+    After "cached plan must not change result type" the server keeps failing the old one; a driver that prepares the
+    text again must not be given it. Those who hold it still get the error that they would get without Outlive.
+    """
+    for key, found in list(_statements.items()):
+        if found is statement:
+            del _statements[key]
