@@ -8,6 +8,7 @@ from pathlib import Path
 
 from outlive.embedded.account import Account
 from outlive.embedded.errors import EmbeddedError
+from outlive.embedded.occupancy import remove_remains
 from outlive.embedded.processes import data_argument, run
 
 USER = "app"
@@ -44,6 +45,7 @@ class DataFolder:
         self._account = account
         self._server_lock = server_lock
         if self.path.exists():
+            remove_remains(self.path)
             self._check_version()
             self._own(self.path)
             self._renew_lost_passwords()

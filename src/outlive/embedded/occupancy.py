@@ -9,6 +9,7 @@ from pathlib import Path
 from outlive.embedded.errors import EmbeddedError
 
 _POLL_S = 0.05  # flock cannot wait for a bounded time
+_OWNER_WAIT_S = 2.0  # a killed process holds its files a moment longer
 
 
 class Occupancy:
@@ -32,7 +33,7 @@ class Occupancy:
             raise
 
     def _own(self) -> None:
-        if not _lock(self._owner):
+        if not _lock(self._owner, _OWNER_WAIT_S):
             owner = os.pread(self._owner, 20, 0).decode(errors="replace").strip()
             raise EmbeddedError(
                 f"The embedded database in {self._folder} is in use by another Outlive"
@@ -44,14 +45,11 @@ class Occupancy:
 
     def _outwait_predecessor(self, wait_s: float) -> None:
         """The server of a killed Outlive is told to end by the kernel, and needs a moment for it."""
-        deadline = time.monotonic() + wait_s
-        while not _lock(self.server_lock):
-            if time.monotonic() > deadline:
-                raise EmbeddedError(
-                    f"The PostgreSQL of an earlier Outlive in {self._folder} has not ended in {wait_s:.0f} s: "
-                    "end its processes, then try again."
-                )
-            time.sleep(_POLL_S)
+        if not _lock(self.server_lock, wait_s):
+            raise EmbeddedError(
+                f"The PostgreSQL of an earlier Outlive in {self._folder} has not ended in {wait_s:.0f} s: "
+                "end its processes, then try again."
+            )
 
     def release(self) -> None:
         """Give it up; what still runs of the server keeps its lock. Idempotent."""
@@ -62,12 +60,16 @@ class Occupancy:
         self.server_lock = self._owner = -1
 
 
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _lock(descriptor: int, wait_s: float) -> bool:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_S)
 
 
 def remove_remains(data: Path) -> None:

@@ -13,7 +13,7 @@ from outlive.embedded.account import server_account
 from outlive.embedded.data import DATABASE, SUPERUSER, USER, DataFolder
 from outlive.embedded.errors import EmbeddedError
 from outlive.embedded.log_file import LogFile
-from outlive.embedded.occupancy import Occupancy, remove_remains
+from outlive.embedded.occupancy import Occupancy
 from outlive.embedded.processes import ServerProcess, data_argument
 from outlive.embedded.programs import programs
 
@@ -95,7 +95,6 @@ class EmbeddedPostgres:
         self._account = server_account()
         self._programs = programs(self._account)
         self._data = DataFolder(self.folder, self._programs, self._account, self._occupancy.server_lock)
-        remove_remains(self._data.path)
         self._log_file = LogFile(self.log_path)
         for attempt in range(PORT_ATTEMPTS):
             if self._start(last=attempt == PORT_ATTEMPTS - 1):
