@@ -59,7 +59,7 @@ def watch(mariadb: MariaDB) -> Iterator[Watch]:
 def whole(eventually: Callable[..., None]) -> Callable[..., None]:
     """`whole(node, lendable)`: every slot of the node can be had, all at once, and nothing is left of former leases."""
 
-    def check(node: OutliveProcess, lendable: int, timeout_s: float = 5.0) -> None:
+    def check(node: OutliveProcess, lendable: int, timeout_s: float) -> None:
         eventually(lambda: node.metric("outlive_leases_held") == 0, timeout_s, "leases end")
         clients = [node.connect() for _ in range(lendable)]
         try:

@@ -51,24 +51,23 @@ def test_clients_go_on_at_the_second_when_the_first_dies(pair, outlive, eventual
     for client in clients:
         assert one(client) == ((first.port,),)
     first.kill()
-    # A statement that goes out before the end was seen gets 2013; what waits for a connection goes on.
-    eventually(lambda: node.metric("outlive_server_connections", server=f"127.0.0.1:{first.port}", state="idle") == 0)
+    node.wait_ends(first)  # a statement that goes out before gets 2013; what waits for a connection goes on
     answers: list[object] = []
     threads = [threading.Thread(target=lambda c=client: answers.append(one(c))) for client in clients]
     started = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(15)
+        thread.join(20)
     assert answers == [((second.port,),)] * 8
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 9  # acquire_timeout_s is 10
     # It stays there when the first one is back.
     first.start()
     for client in clients:
         assert one(client) == ((second.port,),)
     # And back again.
     second.kill()
-    eventually(lambda: node.metric("outlive_server_connections", server=f"127.0.0.1:{second.port}", state="idle") == 0)
+    node.wait_ends(second)
     for client in clients:
         assert one(client) == ((first.port,),)
     assert one(node.connect()) == ((first.port,),)
@@ -99,7 +98,7 @@ def test_a_demoted_primary_is_left(pair, outlive, eventually) -> None:
     one(holder, "COMMIT")
     one(holder, "INSERT INTO who VALUES (3)")
     assert second.query("SELECT COUNT(*) FROM who WHERE port = 3") == ((1,),)
-    eventually(lambda: first.connection_ids("app") == [], 5)
+    eventually(lambda: first.connection_ids("app") == [])
 
 
 def test_a_single_primary_that_is_demoted_is_dialled_anew(pair, outlive, eventually) -> None:
@@ -111,7 +110,7 @@ def test_a_single_primary_that_is_demoted_is_dialled_anew(pair, outlive, eventua
     first.query("SET GLOBAL read_only = 1")
     with pytest.raises(pymysql.err.Error):
         one(client, "INSERT INTO who VALUES (1)")
-    eventually(lambda: not before & set(first.connection_ids("app")), 5)
+    eventually(lambda: not before & set(first.connection_ids("app")))
     first.query("SET GLOBAL read_only = 0")
     one(client, "INSERT INTO who VALUES (1)")
 
@@ -127,18 +126,18 @@ def test_replicas(pair, outlive, eventually) -> None:
     seen = {one(reader)[0][0] for reader in readers}
     assert seen == {first.port, second.port}
     second.kill()
-    eventually(lambda: node.metric("outlive_server_connections", server=f"127.0.0.1:{second.port}", state="idle") == 0)
+    node.wait_ends(second)
     started = time.monotonic()
     for reader in readers:
         assert one(reader) == ((first.port,),)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 9
     second.start()
 
     def both() -> bool:
         fresh = [node.connect(database="test.ro") for _ in range(8)]
         return {one(reader)[0][0] for reader in fresh} == {first.port, second.port}
 
-    eventually(both, 15)
+    eventually(both)
 
 
 def test_writers_leave_a_server_that_still_serves_readers(pair, outlive, eventually) -> None:

@@ -128,8 +128,10 @@ def test_no_login_storm_while_the_server_speaks_nonsense(outlive) -> None:
 
     thread = threading.Thread(target=speak, daemon=True)
     thread.start()
-    node = outlive(f"mysql://app:secret@127.0.0.1:{listener.getsockname()[1]}/test?max_connections=5&acquire_timeout_s=3",
-                   environment={"OUTLIVE_LOGIN_TIMEOUT_S": "3"})
+    node = outlive(
+        f"mysql://app:secret@127.0.0.1:{listener.getsockname()[1]}/test?max_connections=5&acquire_timeout_s=3",
+        environment={"OUTLIVE_LOGIN_TIMEOUT_S": "3"},
+    )
     threads = [threading.Thread(target=_try, args=(node,)) for _ in range(20)]
     for each in threads:
         each.start()

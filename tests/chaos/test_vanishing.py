@@ -6,6 +6,7 @@ import time
 import pytest
 
 from ..servers import MariaDB, Network
+from ..servers.processes import in_time
 from .conftest import Watch
 from .wire import RawClient, query
 
@@ -17,7 +18,7 @@ def test_vanished_without_a_word(network: Network, outlive, eventually, doing: s
     server = MariaDB(namespace=network.server.name)
     try:
         node = outlive(
-            server.url(max_connections=4), host="0.0.0.0", namespace=network.server,
+            server.url(max_connections=4, transaction_idle_timeout_s=60), host="0.0.0.0", namespace=network.server,
         )  # fmt: skip
         watch = Watch(server)
         server.query("CREATE TABLE vanishing (n INT)")
@@ -42,7 +43,7 @@ def test_vanished_without_a_word(network: Network, outlive, eventually, doing: s
         time.sleep(1.5)  # into the probe, as a function that has worked for a while
         network.cut()
         # Who was slow to read before is known to be gone by the second silence of its kernel.
-        eventually(lambda: watch.transactions() == 0, 8.0 if doing == "reading" else 5.0)
+        eventually(lambda: watch.transactions() == 0, in_time(8.0 if doing == "reading" else 5.0))
         assert server.query("SELECT COUNT(*) FROM vanishing") == ((0,),)
         watch.close()
     finally:

@@ -240,7 +240,7 @@ class DatabaseServer:
                 self.query(f"KILL {number}")
 
     def wait_gone(self, user: str | None = None) -> None:
-        """Returns when it lists no connection of `user` (of anybody): it does for a while after the socket is closed."""
+        """Returns when it lists no connection of `user` (of anybody): it does for a while after an end."""
         eventually(lambda: not self.connection_ids(user))
 
     def status(self, name: str) -> int:

@@ -87,6 +87,14 @@ def _own_ports() -> Iterator[int]:
 _locked_blocks: list[IO[str]] = []
 
 
+def in_time(seconds: float) -> float:
+    """`seconds` on a machine with a processor for each who wants to run; where more want to, so much longer.
+
+    For bounds that are promised to users.
+    """
+    return seconds * min(4.0, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
+
+
 def eventually(condition: Callable[[], object], timeout_s: float = 20.0, what: str = "") -> None:
     """Returns when `condition()` is true; ServerError when the time is up first. For states of other processes that
     announce nothing.

@@ -19,7 +19,11 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 TlsMode = Literal["disabled", "required", "verify-ca", "verify-identity"]
 ClientConnection = Literal["session", "transaction"]
 ProxyProtocol = Literal["off", "required"]
-Protocol = Literal["mysql"]
+Protocol = Literal["mysql", "postgresql"]
+PoolMode = Literal["transaction", "session"]
+Reset = Literal["auto", "always"]
+ClientAuthentication = Literal["scram-sha-256", "md5", "password", "cert"]
+ChannelBinding = Literal["prefer", "require"]
 
 ANY_DATABASE: Final = "*"  # the entry that serves clients which name no database, or one without an entry
 
@@ -31,6 +35,10 @@ class Listen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Address,
         Meta(description="Clients that speak MySQL. Loopback by default, so that nothing is open by accident."),
     ] = Address("127.0.0.1", 6033)
+    postgres: Annotated[
+        Address,
+        Meta(description="Clients that speak PostgreSQL."),
+    ] = Address("127.0.0.1", 6432)
     http: Annotated[
         Address,
         Meta(description="`/healthz`, `/readyz` and `/metrics`."),
@@ -42,11 +50,11 @@ class Listen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def of(self, protocol: str) -> Address:
         """Where the clients of a protocol connect."""
-        return self.mysql
+        return self.postgres if protocol == "postgresql" else self.mysql
 
 
 class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One database (schema) that clients ask for by name, the servers it lives on and how they are used.
+    """One database (of MySQL: a schema) that clients ask for by name, the servers it lives on and how they are used.
 
     The budget (`max_connections`) belongs to a server, one host and port: databases on the same server share it.
     """
@@ -70,15 +78,20 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = ()
     database: Annotated[
         str,
-        Meta(max_length=64, description="The schema at the server; by default NAME itself (none for `*`)."),
+        Meta(max_length=64, 
+            description=(
+                "The database at the server (of MySQL: the schema); by default NAME itself. For `*` none: then it is the "
+                "one that the client asks for."
+            ),
+),
     ] = ""
     user: Annotated[
         str,
         Meta(
             max_length=128,
             description=(
-                "The user that clients log in with, and Outlive at the server. Also issues KILL over the control "
-                "connection."
+                "The user that clients log in with, and Outlive at the server. Also issues MySQL's KILL over the control "
+                "connection, and runs `auth_query`."
             ),
         ),
     ] = ""
@@ -103,8 +116,8 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         bool,
         Meta(
             description=(
-                "Users that are not listed here are asked for their clear password (TLS or RSA only), which is "
-                "tried at the server."
+                "Users that are not listed here are asked for their clear password (over TLS, of MySQL also by RSA), "
+                "which is tried at the server."
             )
         ),
     ] = False
@@ -116,15 +129,36 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             description="Most logins of unknown users tried at the server, for each user; guards it from guessing.",
         ),
     ] = 10
+    auth_query: Annotated[
+        str,
+        Meta(
+            max_length=4096,
+            description=(
+                "PostgreSQL only. Asked for users that are not listed here, with their name as $1; the last column of "
+                "its one row is the user's SCRAM secret or md5 hash, as in `SELECT rolpassword FROM pg_authid WHERE "
+                "rolname = $1 AND rolcanlogin`. `user` runs it on one of its own connections."
+            ),
+        ),
+    ] = ""
+    client_auth: Annotated[
+        ClientAuthentication,
+        Meta(
+            description=(
+                "PostgreSQL only. How clients log in: `scram-sha-256` (where only an md5 hash is known: md5), `md5`, "
+                "`password` (a clear password, over TLS only) or `cert` (a certificate whose common name is the user; "
+                "needs `tls_client_ca`)."
+            )
+        ),
+    ] = "scram-sha-256"
 
     # The budget and the queue.
     max_connections: Annotated[
         int,
         Meta(
-            ge=2,
+            ge=1,
             le=100_000,
             description=(
-                "The budget: the most connections to the server ever. One of them is the control connection's "
+                "The budget: the most connections to the server ever. Of MySQL one of them is the control connection's "
                 "(KILL), so at least 2."
             ),
         ),
@@ -133,7 +167,34 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Annotated[
             int,
             Meta(
-                ge=1, le=100_000, description="Most connections of one user and kind of client, so that none takes all."
+                ge=1,
+                le=100_000,
+                description=(
+                    "Most connections of one user and kind of client (PostgreSQL: of one user and database), so that "
+                    "none takes all."
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    max_per_user: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=100_000,
+                description="PostgreSQL only. Most connections of one user at the server, over all of its databases.",
+            ),
+        ]
+        | None
+    ) = None
+    max_per_database: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=100_000,
+                description="PostgreSQL only. Most connections to one database of the server, over all users.",
             ),
         ]
         | None
@@ -150,7 +211,7 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = 0
     max_waiters: Annotated[
         int,
-        Meta(ge=0, le=1_000_000, description="Most clients in the queue; the next one gets error 1040 at once."),
+        Meta(ge=0, le=1_000_000, description="Most clients in the queue; the next one gets error 1040 (PostgreSQL: 53300) at once."),
     ] = 10_000
     acquire_timeout_s: Annotated[
         float,
@@ -158,7 +219,8 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ge=0.001,
             le=3600,
             description=(
-                "Longest wait in the queue, then error 1040. Below the 30 s after which most functions are stopped."
+                "Longest wait in the queue, then error 1040 (PostgreSQL: 53300). Below the 30 s after which most "
+                "functions are stopped."
             ),
         ),
     ] = 10.0
@@ -169,7 +231,7 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             le=60_000,
             description=(
                 "How long clients whose user has an idle connection may overtake the head of the queue; then a "
-                "connection is converted for the head."
+                "connection is converted for the head (PostgreSQL: closed, and another one dialled)."
             ),
         ),
     ] = 50
@@ -212,8 +274,8 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ge=3,
             le=86_400,
             description=(
-                "The server ends a connection that was silent this long (its session `wait_timeout`), so that "
-                "none outlives a node that was killed. More than `ping_interval_s`."
+                "The server ends a connection that was silent this long (MySQL's session `wait_timeout`, PostgreSQL's "
+                "`idle_session_timeout`), so that none outlives a node that was killed. More than `ping_interval_s`."
             ),
         ),
     ] = 60
@@ -223,13 +285,31 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ge=1,
             le=16_382,
             description=(
-                "Prepared statements kept on each server connection; the least recently used is closed. The "
+                "Prepared statements kept on each server connection; the least recently used is closed. A MySQL "
                 "server's own limit is 16382 for all connections together."
             ),
         ),
     ] = 100
 
     # Clients.
+    pool_mode: Annotated[
+        PoolMode,
+        Meta(
+            description=(
+                "PostgreSQL only. `transaction` lends a server connection for a transaction; `session` leaves it with "
+                "its client from the first statement to the end."
+            )
+        ),
+    ] = "transaction"
+    reset: Annotated[
+        Reset,
+        Meta(
+            description=(
+                "PostgreSQL only. `always` runs DISCARD ALL after every lease, for functions that change session state "
+                "silently and that nobody can list under `pin_functions`; `auto` where something was left behind."
+            )
+        ),
+    ] = "auto"
     client_connection: Annotated[
         ClientConnection,
         Meta(
@@ -301,6 +381,15 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         str | None,
         Meta(description="File of its key (PEM)."),
     ] = None
+    channel_binding: Annotated[
+        ChannelBinding,
+        Meta(
+            description=(
+                "PostgreSQL only. `require` refuses a server that does not prove with SCRAM-SHA-256-PLUS that nobody "
+                "stands between."
+            )
+        ),
+    ] = "prefer"
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -356,8 +445,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ge=1,
             le=1_000_000,
             description=(
-                "Most prepared statements of one client; the next one is refused (error 1461). The servers' own limit "
-                "is 16382 for all clients together."
+                "Most prepared statements of one client; the next one is refused (error 1461, PostgreSQL: 53400). MySQL "
+                "servers' own limit is 16382 for all clients together."
             ),
         ),
     ] = 16_382
@@ -366,7 +455,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Meta(
             ge=65_536,
             le=1_073_741_824,
-            description="Most text of one client's prepared statements, all together (error 1461).",
+            description="Most text of one client's prepared statements, all together (error 1461, PostgreSQL: 53400).",
         ),
     ] = 4_194_304
     client_variables_bytes: Annotated[
@@ -375,8 +464,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ge=0,
             le=1_048_576,
             description=(
-                "Most names and values of user variables that are replayed for one client; one that sets more keeps "
-                "its server connection (pinned: `user_variable`)."
+                "Most names and values of user variables (PostgreSQL: settings) that are replayed for one client; one "
+                "that sets more keeps its server connection (pinned: `user_variable`, `settings`)."
             ),
         ),
     ] = 65_536
@@ -414,7 +503,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ProxyProtocol,
         Meta(
             description=(
-                "Whether MySQL clients' connections begin with a PROXY protocol v2 header. Never guessed: a MySQL"
+                "Whether clients' connections begin with a PROXY protocol v2 header. Never guessed: a MySQL"
                 " server speaks first."
             )
         ),
@@ -469,6 +558,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 SERVER_OPTIONS: Final = (
     "max_connections",
     "max_per_key",
+    "max_per_user",
+    "max_per_database",
     "max_waiters",
     "key_switch_after_ms",
     "connect_timeout_s",
@@ -482,5 +573,17 @@ SERVER_OPTIONS: Final = (
     "tls_ca",
     "tls_cert",
     "tls_key",
+    "channel_binding",
 )
 """Options of a Database that belong to its servers: databases on the same server share them."""
+
+POSTGRESQL_OPTIONS: Final = (
+    "auth_query",
+    "client_auth",
+    "max_per_user",
+    "max_per_database",
+    "pool_mode",
+    "reset",
+    "channel_binding",
+)
+"""Options of a Database that only PostgreSQL has."""
