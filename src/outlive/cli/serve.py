@@ -19,12 +19,16 @@ _ADDRESS = "HOST:PORT"
 def serve(
     urls: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[URL]...", help="mysql://user@host/database?password_env=NAME&max_connections=20"),
+        typer.Argument(
+            metavar="[URL]...", help="postgresql://user@host/database?password_env=NAME&max_connections=20, or mysql://"
+        ),
     ] = None,
     *,
     config: Annotated[str | None, typer.Option(metavar="FILE", help="The configuration, a TOML file.")] = None,
     mysql: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="MySQL clients [127.0.0.1:6033].")] = None,
-    postgres: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Comes in a later version.")] = None,
+    postgres: Annotated[
+        str | None, typer.Option(metavar=_ADDRESS, help="PostgreSQL clients [127.0.0.1:6432].")
+    ] = None,
     redis: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Comes in a later version.")] = None,
     http: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Probes, metrics [127.0.0.1:8080].")] = None,
     admin: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Moves metrics to a port of their own.")] = None,
@@ -32,9 +36,10 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error [info].")] = None,
 ) -> int:
     """Serve clients over a few server connections. SIGTERM drains, SIGHUP reloads."""
-    _refuse_what_comes_later(workers, postgres=postgres, redis=redis)
+    _refuse_what_comes_later(workers, redis=redis)
     given = {
         "listen.mysql": mysql,
+        "listen.postgres": postgres,
         "listen.http": http,
         "listen.admin": admin,
         "log_level": log_level,

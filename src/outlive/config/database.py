@@ -10,7 +10,7 @@ from outlive.config.addresses import Address, parse_address
 from outlive.config.model import ANY_DATABASE, Database
 from outlive.config.options import DATABASE_OPTIONS
 from outlive.config.secrets import Secret, Source
-from outlive.config.url import DEFAULT_PORT, DatabaseURL, UrlError, is_client_side, parse_url
+from outlive.config.url import DEFAULT_PORTS, DatabaseURL, UrlError, is_client_side, parse_url
 
 Report = Callable[[str, str, str], None]
 """report(option's path below the database, sentence, remedy)"""
@@ -64,7 +64,7 @@ class _Count:
 
 def _parse(url: object, report: Report) -> DatabaseURL | None:
     if not isinstance(url, str):
-        report("url", "url must be text.", "Write mysql://user@host/database.")
+        report("url", "url must be text.", "Write postgresql://user@host/database.")
         return None
     try:
         return parse_url(url)
@@ -98,14 +98,15 @@ def _database(
     fields: dict[str, object] = {}
     _refuse_unknown([*values, *texts], report)
     _password({**texts, **values}, fields, report)
+    port = DEFAULT_PORTS.get(str(values.get("scheme", texts.get("scheme", "mysql"))), 0)
     for option in explicit & DATABASE_OPTIONS.keys() - {"password"}:
         text = option not in values
-        _field(option, values.get(option, texts.get(option)), text, fields, report)
+        _field(option, values.get(option, texts.get(option)), text, fields, report, port)
     fields.setdefault("database", "")
     if not fields["database"] and name != ANY_DATABASE:
         fields["database"] = name
     if "hosts" not in fields and not report.used:
-        report("hosts", "There is no host.", 'Add url = "mysql://user@host/database" or hosts = ["host:3306"].')
+        report("hosts", "There is no host.", f'Add url = "mysql://user@host/database" or hosts = ["host:{port}"].')
     if report.used:
         return None, explicit
     return Database(**cast(Any, fields)), explicit
@@ -152,7 +153,7 @@ def _secret(path: str, source: str, value: object, report: Report) -> Secret | N
     return secret
 
 
-def _field(option: str, value: object, text: bool, fields: dict[str, object], report: Report) -> None:
+def _field(option: str, value: object, text: bool, fields: dict[str, object], report: Report, port: int) -> None:
     if option == "users":
         users = _users(value, report)
         if users is not None:
@@ -162,7 +163,7 @@ def _field(option: str, value: object, text: bool, fields: dict[str, object], re
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
         if option in _LISTS:
-            value = _addresses(value)
+            value = _addresses(value, port)
     except ValueError as error:
         report(option, f"{option}: {error}", "Write host or host:port.")
         return
@@ -172,11 +173,11 @@ def _field(option: str, value: object, text: bool, fields: dict[str, object], re
         report(option, f"{option} is {shown(value)} but {error}.", "Change it, or leave it out for its default.")
 
 
-def _addresses(value: object) -> list[Address]:
+def _addresses(value: object, port: int) -> list[Address]:
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise ValueError("must be a list of HOST:PORT.")
-    return [parse_address(item, DEFAULT_PORT) for item in items]
+    return [parse_address(item, port) for item in items]
 
 
 def _users(value: object, report: Report) -> dict[str, Secret] | None:

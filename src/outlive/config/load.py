@@ -20,7 +20,15 @@ from outlive.config.errors import ConfigError, Problem
 from outlive.config.model import Config, Database, Listen
 from outlive.config.options import CONFIG_OPTIONS, LISTEN_OPTIONS, Option
 from outlive.config.origin import Origin
-from outlive.config.rules import Report, check_database, check_file_limit, check_node, check_users, share_servers
+from outlive.config.rules import (
+    Report,
+    check_database,
+    check_file_limit,
+    check_node,
+    check_protocols,
+    check_users,
+    share_servers,
+)
 from outlive.config.toml_lines import Path, line_of, lines_of
 from outlive.config.url import UrlError, parse_url
 
@@ -158,7 +166,7 @@ class _Loading:
             return
         self.databases[name] = database
         self.explicit[name] = explicit
-        check_database(name, database, self._of_database(name))
+        check_database(name, database, explicit, self._of_database(name))
 
     # -- The result
 
@@ -166,6 +174,7 @@ class _Loading:
         """The model, when there was no problem."""
         report = self._rule_report
         if not any(problem.path.startswith("databases") for problem in self.problems):
+            check_protocols(self.databases, self._databases_report)
             self.databases = share_servers(self.databases, self.explicit, self._databases_report)
             check_users(self.databases, self._databases_report)
         if not self.problems:
@@ -190,7 +199,7 @@ class _Loading:
             try:
                 into[name] = _listen_address(value)
             except ValueError as error:
-                report("", f"{name}: {error}", "Write HOST:PORT, as 127.0.0.1:6033.")
+                report("", f"{name}: {error}", "Write HOST:PORT, as 127.0.0.1:6432.")
             return
         if text and isinstance(value, str) and isinstance(option.default, tuple):
             value = [part.strip() for part in value.split(",") if part.strip()]

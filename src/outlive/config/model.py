@@ -78,10 +78,11 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = ()
     database: Annotated[
         str,
-        Meta(max_length=64, 
+        Meta(
+            max_length=64,
             description=(
-                "The database at the server (of MySQL: the schema); by default NAME itself. For `*` none: then it is the "
-                "one that the client asks for."
+                "The database at the server (of MySQL: the schema); by default NAME itself. For `*` none: then it is "
+                "the one that the client asks for."
             ),
 ),
     ] = ""
@@ -90,8 +91,8 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Meta(
             max_length=128,
             description=(
-                "The user that clients log in with, and Outlive at the server. Also issues MySQL's KILL over the control "
-                "connection, and runs `auth_query`."
+                "The user that clients log in with, and Outlive at the server. Also issues MySQL's KILL over the "
+                "control connection, and runs `auth_query`."
             ),
         ),
     ] = ""
@@ -211,7 +212,11 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = 0
     max_waiters: Annotated[
         int,
-        Meta(ge=0, le=1_000_000, description="Most clients in the queue; the next one gets error 1040 (PostgreSQL: 53300) at once."),
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Most clients in the queue; the next one gets error 1040 (PostgreSQL: 53300) at once.",
+        ),
     ] = 10_000
     acquire_timeout_s: Annotated[
         float,
@@ -258,7 +263,11 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = 300.0
     check_after_idle_s: Annotated[
         float,
-        Meta(ge=0, le=86_400, description="A connection that was idle this long is pinged before it is lent again; 0: each time."),
+        Meta(
+            ge=0,
+            le=86_400,
+            description="A connection that was idle this long is pinged before it is lent again; 0: each time.",
+        ),
     ] = 5.0
     ping_interval_s: Annotated[
         float,
@@ -445,8 +454,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ge=1,
             le=1_000_000,
             description=(
-                "Most prepared statements of one client; the next one is refused (error 1461, PostgreSQL: 53400). MySQL "
-                "servers' own limit is 16382 for all clients together."
+                "Most prepared statements of one client; the next one is refused (error 1461, PostgreSQL: 53400). "
+                "MySQL servers' own limit is 16382 for all clients together."
             ),
         ),
     ] = 16_382

@@ -33,10 +33,10 @@ The unit of an option is in its name: `_s` seconds, `_ms` milliseconds, `_bytes`
 max_clients = 5000
 
 [listen]
-mysql = "0.0.0.0:6033"
+postgres = "0.0.0.0:6432"
 
 [databases.shop]
-url = "mysql://app@db.internal/shop?password_env=DB_PASSWORD"
+url = "postgresql://app@db.internal/shop?password_env=DB_PASSWORD"
 max_connections = 40
 tls = "verify-identity"
 
@@ -48,15 +48,18 @@ reporting = { file = "/run/secrets/reporting" }
 _URLS: Final = """\
 ## URLs
 
-`mysql://user:password@host:port/database?option=value&option=value`
+`postgresql://user:password@host:port/database?option=value&option=value`, or `mysql://...`
 
 - The path names the database, for clients and at the server. Without one the entry is called `*`: it serves clients
-  that name no database, or one without an entry of its own.
+  that name no database, or one without an entry of its own. (PostgreSQL clients that name none mean the one that is
+  called as their user. Without `*` they get error 3D000 where there is no entry, and MySQL clients the first entry.)
 - Every option of `[databases.NAME]` is a query parameter, except `users`; lists have commas between their items.
-- Several hosts: `mysql://user@db1,db2:3307/shop`. The default port is 3306. An IPv6 address stands in brackets.
-- `mariadb://`, `mysql+pymysql://` and the like are accepted as they are. So are `sslmode=`, `ssl-mode=`, `ssl=true`
-  (which is `tls=verify-identity`), `ssl-ca=`, `ssl-cert=` and `ssl-key=`. `sslmode=prefer` is refused: whoever is
-  between could switch TLS off. Other parameters of drivers are refused by name.
+- Several hosts: `postgresql://user@db1,db2:5433/shop`. The default port is 5432, of MySQL 3306. An IPv6 address stands
+  in brackets.
+- `postgres://`, `postgresql+psycopg://`, `mariadb://`, `mysql+pymysql://` and the like are accepted as they are. So are
+  `sslmode=`, `ssl-mode=`, `ssl=true` (which is `tls=verify-identity`), `sslrootcert=`, `ssl-ca=`, `sslcert=`,
+  `sslkey=`, and `target_session_attrs=read-write` or `primary`, which is what Outlive looks for anyway.
+  `sslmode=prefer` is refused: whoever is between could switch TLS off. Other parameters of drivers are refused by name.
 - Special characters of user and password are %-escapes: `@` is `%40`, `/` is `%2F`, `?` is `%3F`.
 - A password in an argument works, with a warning: it shows in the process list.
 """
@@ -92,7 +95,8 @@ def reference() -> str:
         ),
         _section(
             "## [listen]",
-            "Each is `HOST:PORT`; port 0 takes a free one. Also a flag, `--mysql`, and a variable, `OUTLIVE_MYSQL`.",
+            "Each is `HOST:PORT`; port 0 takes a free one. Also a flag, `--postgres`, and a variable, "
+            "`OUTLIVE_POSTGRES`.",
             LISTEN_OPTIONS,
         ),
         _section(

@@ -11,7 +11,7 @@ import msgspec
 
 from outlive.config.addresses import Address
 from outlive.config.errors import Problem
-from outlive.config.model import ANY_DATABASE, SERVER_OPTIONS, Config, Database
+from outlive.config.model import ANY_DATABASE, POSTGRESQL_OPTIONS, SERVER_OPTIONS, Config, Database
 
 Report = Callable[[str, str, str], None]
 
@@ -20,8 +20,14 @@ SPARE_DESCRIPTORS: Final = 64  # listeners, HTTP, the loop's own, certificate an
 ORCHESTRATOR_GRACE_S: Final = 30  # what orchestrators leave between SIGTERM and SIGKILL by default
 
 
-def check_database(name: str, database: Database, report: Report) -> None:
-    """The rules of one database; reports paths below it."""
+CONTROL_CONNECTIONS: Final = {"mysql": 1, "postgresql": 0}
+"""The part of a budget that is reserved: MySQL's KILL needs a connection, PostgreSQL's CancelRequest has one of its own
+that counts for nothing.
+"""
+
+
+def check_database(name: str, database: Database, explicit: frozenset[str], report: Report) -> None:
+    """The rules of one database, of whose options `explicit` were given; reports paths below it."""
     if not name:
         report("", "A database has no name.", "Clients ask for it by name; * serves those that name none.")
     if name.endswith(REPLICA_SUFFIX):
@@ -37,18 +43,39 @@ def check_database(name: str, database: Database, report: Report) -> None:
             "or the server ends idle connections between two pings.",
             f"Set it to {int(database.ping_interval_s) * 3} or more.",
         )
-    if database.min_idle >= database.max_connections:
-        report(
-            "min_idle",
-            f"min_idle ({database.min_idle}) must be below max_connections ({database.max_connections}), "
-            "of which one is the control connection's.",
-            f"Set it to {database.max_connections - 1} or less.",
-        )
+    _check_budget(database, report)
+    if database.scheme != "postgresql":
+        for option in POSTGRESQL_OPTIONS:
+            if option in explicit:
+                report(option, f"{option} concerns PostgreSQL only, and this is {database.scheme}.", "Leave it out.")
+    if database.auth_query and not database.user:
+        report("auth_query", "auth_query is set but there is no user to run it.", "Add user and password.")
     _check_tls_files(database, ("tls_ca", "tls_cert", "tls_key"), report)
     if database.tls == "disabled":
         for option in ("tls_ca", "tls_cert", "tls_key"):
             if getattr(database, option) is not None:
                 report(option, f"{option} is set but tls is disabled.", 'Add tls = "verify-identity".')
+
+
+def _check_budget(database: Database, report: Report) -> None:
+    control = CONTROL_CONNECTIONS[database.scheme]
+    if database.max_connections <= control:
+        report(
+            "max_connections",
+            f"max_connections is {database.max_connections} but must be a whole number from 2 to 100000: one of them "
+            "is the control connection's.",
+            "Set it to 2 or more.",
+        )
+        return
+    lendable = database.max_connections - control
+    if database.min_idle > lendable:
+        whose = ", of which one is the control connection's" if control else ""
+        report(
+            "min_idle",
+            f"min_idle ({database.min_idle}) must be {'below' if control else 'at most'} max_connections "
+            f"({database.max_connections}){whose}.",
+            f"Set it to {lendable} or less.",
+        )
 
 
 def _check_tls_files(options: Database | Config, names: tuple[str, ...], report: Report) -> None:
@@ -83,6 +110,21 @@ def share_servers(
                 value = said.values[said.about(shared[name])[0]][0]
                 shared[name] = msgspec.structs.replace(shared[name], **{option: value})
     return shared
+
+
+def check_protocols(databases: Mapping[str, Database], report: Report) -> None:
+    """One server speaks one protocol."""
+    seen: dict[Address, tuple[str, str]] = {}
+    for name, database in databases.items():
+        for address in _servers(database):
+            scheme, first = seen.setdefault(address, (database.scheme, name))
+            if scheme != database.scheme:
+                report(
+                    f"{name}.hosts",
+                    f"{name} is {database.scheme} and {first} is {scheme}, but both are on the server {address}.",
+                    "A server speaks one protocol: correct the port.",
+                )
+                break
 
 
 class _Said:
@@ -135,7 +177,7 @@ def check_node(config: Config, report: Report) -> None:
         report(
             "databases",
             "There is no database to serve.",
-            "Give a URL (outlive serve mysql://user@host/database) or a configuration with [databases.NAME].",
+            "Give a URL (outlive serve postgresql://user@host/database) or a configuration with [databases.NAME].",
         )
     if config.proxy_protocol == "required" and not config.proxy_protocol_trusted:
         report(
@@ -152,13 +194,21 @@ def check_node(config: Config, report: Report) -> None:
     for option, given in (("tls_client_ca", config.tls_client_ca), ("tls_required", config.tls_required)):
         if given and config.tls_cert is None:
             report(option, f"{option} is set but there is no certificate.", "Add tls_cert and tls_key.")
+    for name, database in config.databases.items():
+        if database.client_auth == "cert" and config.tls_client_ca is None:
+            report(
+                f"databases.{name}.client_auth",
+                "client_auth is cert but no authority of clients' certificates is given.",
+                "Add tls_client_ca, tls_cert and tls_key.",
+            )
     _check_ports(config, report)
 
 
 def _check_ports(config: Config, report: Report) -> None:
     listen = config.listen
     taken: dict[Address, str] = {}
-    for name, address in (("mysql", listen.mysql), ("http", listen.http), ("admin", listen.admin)):
+    served = {"mysql": listen.mysql, "postgres": listen.postgres, "http": listen.http, "admin": listen.admin}
+    for name, address in served.items():
         if address is None or address.port == 0:
             continue
         first = taken.setdefault(address, name)
@@ -183,6 +233,12 @@ def check_file_limit(config: Config, limit: int, report: Report) -> None:
         )
 
 
+_WITHOUT_TLS: Final = {
+    "mysql": "Without TLS passed-through users can log in by the RSA exchange of caching_sha2_password only.",
+    "postgresql": "Without TLS passed-through users cannot log in: clear passwords are asked for over TLS only.",
+}
+
+
 def advice(config: Config) -> list[Problem]:
     """What is possible but rarely meant; `outlive check` shows it and does not fail."""
     found: list[Problem] = []
@@ -195,14 +251,17 @@ def advice(config: Config) -> list[Problem]:
                 "drain_timeout_s",
             )
         )
-    if not _is_loopback(config.listen.mysql.host) and config.tls_cert is None:
-        found.append(
-            Problem(
-                f"Clients on {config.listen.mysql} speak without TLS.",
-                "Add tls_cert and tls_key unless the network is private.",
-                "listen.mysql",
+    for scheme, listener in (("mysql", "mysql"), ("postgresql", "postgres")):
+        address = config.listen.of(scheme)
+        served = any(database.scheme == scheme for database in config.databases.values())
+        if served and not _is_loopback(address.host) and config.tls_cert is None:
+            found.append(
+                Problem(
+                    f"Clients on {address} speak without TLS.",
+                    "Add tls_cert and tls_key unless the network is private.",
+                    f"listen.{listener}",
+                )
             )
-        )
     for name, database in config.databases.items():
         if database.tls == "required":
             found.append(
@@ -215,12 +274,12 @@ def advice(config: Config) -> list[Problem]:
         if database.passthrough and config.tls_cert is None:
             found.append(
                 Problem(
-                    "Without TLS passed-through users can log in by the RSA exchange of caching_sha2_password only.",
+                    _WITHOUT_TLS[database.scheme],
                     "Add tls_cert and tls_key for clients with other plugins.",
                     f"databases.{name}.passthrough",
                 )
             )
-    if len(config.databases) > 1 and ANY_DATABASE in config.databases:
+    if len(config.databases) > 1 and getattr(config.databases.get(ANY_DATABASE), "scheme", "") == "mysql":
         found.append(
             Problem(
                 "Clients that name an unknown database are served by *.",

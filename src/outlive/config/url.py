@@ -1,4 +1,4 @@
-"""Database URLs as people write them: `mysql://user:password@host:port,host/database?option=value`.
+"""Database URLs as people write them: `postgresql://user:password@host:port,host/database?option=value`.
 
 Read by hand rather than by urllib, which knows one host only and whose errors would quote the password.
 Nothing between the scheme and the last `@` ever gets into an error.
@@ -13,23 +13,16 @@ from urllib.parse import unquote
 
 from outlive.config.addresses import Address, parse_address
 
-DEFAULT_PORT: Final = 3306
+DEFAULT_PORTS: Final = {"mysql": 3306, "postgresql": 5432}
 MAX_URL_CHARACTERS: Final = 8192  # a URL with a token of 2 KiB and a dozen hosts stays under it
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9]*)((?:\+[A-Za-z0-9]+)?)://")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")
-_LATER: Final = {
-    "postgres": "PostgreSQL",
-    "postgresql": "PostgreSQL",
-    "redis": "Redis",
-    "rediss": "Redis",
-    "valkey": "Redis",
-    "valkeys": "Redis",
-    "tcp": "Redis",
-}
+_SCHEMES: Final = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql", "postgres": "postgresql"}
+_LATER: Final = frozenset({"redis", "rediss", "valkey", "valkeys", "tcp"})
 _ESCAPE: Final = "Write special characters of user and password as %-escapes (@ is %40, / is %2F, ? is %3F)."
 
-# The drivers' names for TLS options (MySQL's command line, SQLAlchemy, libpq).
+# The drivers' names for TLS options (MySQL's command line, SQLAlchemy, libpq, JDBC).
 _ALIASES: Final = {
     "ssl": "tls",
     "usessl": "tls",
@@ -75,6 +68,37 @@ _CLIENT_SIDE: Final = frozenset(
         "allowpublickeyretrieval",
         "pool_size",
         "pool_recycle",
+        # libpq's, and those of PostgreSQL's other drivers.
+        "application_name",
+        "fallback_application_name",
+        "client_encoding",
+        "options",
+        "gssencmode",
+        "krbsrvname",
+        "sslnegotiation",
+        "sslcompression",
+        "sslsni",
+        "sslpassword",
+        "sslcrl",
+        "require_auth",
+        "keepalives",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
+        "load_balance_hosts",
+        "hostaddr",
+        "passfile",
+        "service",
+        "prepare_threshold",
+        "preparethreshold",
+        "statement_cache_size",
+        "prepared_statement_cache_size",
+        "currentschema",
+        "search_path",
+        "pgbouncer",
+        "connection_limit",
+        "pool_timeout",
     }
 )
 
@@ -127,7 +151,7 @@ def parse_url(url: str) -> DatabaseURL:
         )
     return DatabaseURL(
         scheme=scheme,
-        hosts=_hosts(hosts),
+        hosts=_hosts(hosts, scheme),
         user=_unescape(user),
         password=_unescape(password) if colon else None,
         database=_unescape(path[1:]),
@@ -138,20 +162,20 @@ def parse_url(url: str) -> DatabaseURL:
 def _scheme(url: str) -> tuple[str, int]:
     match = _SCHEME.match(url)
     if match is None:
-        raise UrlError("This is not a database URL.", "Write mysql://user:password@host/database.")
+        raise UrlError("This is not a database URL.", "Write postgresql://user:password@host/database or mysql://...")
     name = match[1].lower()
-    if name in ("mysql", "mariadb"):
-        return "mysql", match.end()
+    if name in _SCHEMES:
+        return _SCHEMES[name], match.end()
     if name in _LATER:
-        raise UrlError(f"{_LATER[name]} comes in a later version.", "This one serves mysql:// and mariadb:// only.")
-    raise UrlError(f"The scheme {name}:// is not known.", "Write mysql:// or mariadb://.")
+        raise UrlError("Redis comes in a later version.", "This one serves postgresql:// and mysql:// only.")
+    raise UrlError(f"The scheme {name}:// is not known.", "Write postgresql://, mysql:// or mariadb://.")
 
 
-def _hosts(text: str) -> tuple[Address, ...]:
+def _hosts(text: str, scheme: str) -> tuple[Address, ...]:
     if not text:
-        raise UrlError("The URL names no host.", "Write mysql://user:password@host/database.")
+        raise UrlError("The URL names no host.", f"Write {scheme}://user:password@host/database.")
     try:
-        return tuple(parse_address(host, DEFAULT_PORT) for host in text.split(","))
+        return tuple(parse_address(host, DEFAULT_PORTS[scheme]) for host in text.split(","))
     except ValueError as error:
         raise UrlError(str(error), "Hosts are host, host:port or [IPv6]:port, with commas between.") from None
 
@@ -164,6 +188,9 @@ def _query(query: str) -> dict[str, str]:
             # Not quoted: it may be the rest of a password with a ? in it.
             raise UrlError("The URL has a parameter that is not name=value.", _ESCAPE)
         name, value = _known(written, unquote(value, errors="surrogateescape"))
+        if name == "target_session_attrs":
+            _check_target(written, value)
+            continue
         if name in options:
             raise UrlError(f"The parameter {written} is given twice.", "Leave one of them out.", written)
         options[name] = value
@@ -180,6 +207,16 @@ def _known(written: str, value: str) -> tuple[str, str]:
     if name == "tls" and value.lower() in ("false", "0", "no", "off"):
         return "tls", "disabled"
     return name, value
+
+
+def _check_target(written: str, value: str) -> None:
+    """libpq's way to say that of several hosts the primary is meant, which goes without saying here."""
+    if value.lower() not in ("read-write", "primary"):
+        raise UrlError(
+            f"{written}={value} is not possible: the hosts of a URL are writers.",
+            "List servers to read from as replicas=, and connect to NAME.ro.",
+            written,
+        )
 
 
 def _tls_of_sslmode(written: str, value: str) -> str:

@@ -33,6 +33,7 @@ def refused(tmp_path: Path, text: str, **environ: str) -> list[str]:
 
 
 SHOP = '[databases.shop]\nurl = "mysql://app:x@db/shop"\n'
+PG = '[databases.pg]\nurl = "postgresql://app:x@db/pg"\n'
 
 
 def test_a_url_is_enough() -> None:
@@ -145,7 +146,8 @@ def test_the_environment_and_flags_win(tmp_path: Path) -> None:
         ("origin = 1\n" + SHOP, "origin is not known"),
         ('log_level = "loud"\n' + SHOP, '"debug", "info", "warning" or "error"'),
         ("listen = 1\n" + SHOP, "listen must be a table"),
-        ("[listen]\npostgres = 'a:1'\n" + SHOP, ":2: listen.postgres: The option postgres is not known."),
+        ("[listen]\nredis = 'a:1'\n" + SHOP, ":2: listen.redis: The option redis is not known."),
+        ("[listen]\nmysql = 'a:1'\npostgres = 'a:1'\n" + SHOP, "postgres and mysql both listen on a:1"),
         ("[listen]\nmysql = 'a'\n" + SHOP, ":2: listen.mysql: mysql: 'a' has no valid port"),
         ("[listen]\nmysql = 1\n" + SHOP, "an address is text"),
         ("[listen]\nmysql = 'a:1'\nhttp = 'a:1'\n" + SHOP, ":3: listen.http: http and mysql both listen on a:1."),
@@ -179,7 +181,18 @@ def test_the_environment_and_flags_win(tmp_path: Path) -> None:
         (SHOP + "users.app = 'x'\n", "The user app is listed twice"),
         (SHOP + "users.b = { env = 'NOT_SET_ANYWHERE' }\n", ":3: databases.shop.users.b: The environment variable"),
         ("[databases.a]\nurl = 1\n", "url must be text"),
-        ("[databases.a]\nurl = 'postgres://u@h/a'\n", ":2: databases.a.url: PostgreSQL comes in a later version."),
+        ("[databases.a]\nurl = 'redis://u@h/a'\n", ":2: databases.a.url: Redis comes in a later version."),
+        (SHOP + "pool_mode = 'session'\n", ":3: databases.shop.pool_mode: pool_mode concerns PostgreSQL only"),
+        (SHOP + "channel_binding = 'require'\n", "channel_binding concerns PostgreSQL only, and this is mysql"),
+        (PG + "pool_mode = 'statement'\n", 'must be "transaction" or "session"'),
+        (PG + "reset = 'never'\n", 'must be "auto" or "always"'),
+        (PG + "client_auth = 'cert'\n", "client_auth is cert but no authority of clients' certificates is given"),
+        (PG + "max_connections = 0\n", "max_connections is 0 but must be a whole number from 1 to 100000"),
+        (PG + "min_idle = 21\n", "min_idle (21) must be at most max_connections (20)."),
+        (PG + "scheme = 'mysql'\n", "scheme is given twice"),
+        ("[databases.a]\nurl = 'postgres://h/a?passthrough=1&auth_query=x'\n", "there is no user to run it"),
+        ("[databases.a]\nscheme = 'oracle'\nhosts = ['h']\n", 'must be "mysql" or "postgresql"'),
+        (SHOP + "[databases.b]\nurl = 'postgres://u@db:3306/b'\n", "b is postgresql and shop is mysql"),
         ("[databases.a]\nuser = 'u'\n", "There is no host"),
         ("[databases.a]\nhosts = []\nuser = 'u'\n", "hosts is [] but must be"),
         ("[databases.a]\nhosts = 3\nuser = 'u'\n", "must be a list of HOST:PORT"),
@@ -225,6 +238,45 @@ def test_urls_and_variables_are_named_as_their_sources() -> None:
         from_urls(OUTLIVE_URL="nonsense")
     with pytest.raises(ConfigError, match=r"^command line: --log-level: log_level is"):
         from_urls("mysql://u@h/a", flags={"log_level": "loud"})
+
+
+def test_a_postgresql_url_is_enough() -> None:
+    config = from_urls("postgres://app:x@db1,db2:6000/shop?max_connections=1&min_idle=1&replicas=r1,[::1]:2")
+    shop = config.databases["shop"]
+    assert (shop.scheme, shop.database, shop.user) == ("postgresql", "shop", "app")
+    assert shop.hosts == (Address("db1", 5432), Address("db2", 6000))
+    assert shop.replicas == (Address("r1", 5432), Address("::1", 2))
+    assert (shop.max_connections, shop.min_idle) == (1, 1)
+    assert (shop.pool_mode, shop.reset, shop.client_auth, shop.channel_binding) == (
+        "transaction",
+        "auto",
+        "scram-sha-256",
+        "prefer",
+    )
+    assert config.listen.of("postgresql") == Address("127.0.0.1", 6432)
+    assert config.listen.of("mysql") == Address("127.0.0.1", 6033)
+    assert list(config.databases_of("postgresql")) == ["shop"]
+    assert config.databases_of("mysql") == {}
+
+
+def test_options_of_postgresql(tmp_path: Path) -> None:
+    query = "SELECT rolpassword FROM pg_authid WHERE rolname = $1"
+    options = "pool_mode = 'session'\nreset = 'always'\nmax_per_user = 3\nmax_per_database = 4\ntls = 'required'\n"
+    more = f"auth_query = '{query}'\nchannel_binding = 'require'\n"
+    config = from_text(tmp_path, PG + options + more, OUTLIVE_POSTGRES="a:1")
+    pg = config.databases["pg"]
+    assert (pg.pool_mode, pg.reset, pg.max_per_user, pg.max_per_database) == ("session", "always", 3, 4)
+    assert (pg.auth_query, pg.channel_binding) == (query, "require")
+    assert config.listen.postgres == Address("a", 1)
+    config = from_text(tmp_path, "[databases.a]\nscheme = 'postgresql'\nhosts = ['h', 'g:1']\nuser = 'u'\n")
+    assert config.databases["a"].hosts == (Address("h", 5432), Address("g", 1))
+
+
+def test_both_protocols_on_one_node() -> None:
+    config = from_urls("mysql://u@h/a", "postgresql://u@h/b?max_connections=3", "postgresql://u@g/c")
+    assert list(config.servers("mysql")) == [Address("h", 3306)]
+    assert list(config.servers("postgresql")) == [Address("h", 5432), Address("g", 5432)]
+    assert descriptors_needed(config) == 10_000 + 20 + 3 + 20 + 64
 
 
 def test_a_user_may_stand_beside_the_url(tmp_path: Path) -> None:
@@ -321,6 +373,12 @@ def test_advice_for_what_is_rarely_meant(tmp_path: Path) -> None:
         "databases.*",
     }
     assert [p.path for p in advice(from_text(tmp_path, '[listen]\nmysql = "localhost:1"\n' + SHOP))] == []
+    open_to_all = '[listen]\nmysql = "0.0.0.0:1"\npostgres = "0.0.0.0:2"\n'
+    assert [p.path for p in advice(from_text(tmp_path, open_to_all + PG))] == ["listen.postgres"]
+    found = advice(from_text(tmp_path, PG + "passthrough = true\n"))
+    assert [p.sentence for p in found] == [
+        "Without TLS passed-through users cannot log in: clear passwords are asked for over TLS only."
+    ]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)

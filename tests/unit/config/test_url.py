@@ -24,6 +24,14 @@ def test_schemes_as_users_write_them(scheme: str) -> None:
     assert parse_url(f"{scheme}://h").scheme == "mysql"
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "PostgreSQL", "postgresql+psycopg", "postgresql+asyncpg"])
+def test_postgresql_as_users_write_it(scheme: str) -> None:
+    url = parse_url(f"{scheme}://app@db,db2:1/shop?sslmode=verify-full&sslrootcert=/ca&target_session_attrs=read-write")
+    assert url.scheme == "postgresql"
+    assert url.hosts == (Address("db", 5432), Address("db2", 1))
+    assert url.options == {"tls": "verify-identity", "tls_ca": "/ca"}
+
+
 def test_what_may_be_left_out() -> None:
     url = parse_url("mysql://h")
     assert (url.user, url.password, url.database, url.options) == ("", None, "", {})
@@ -75,7 +83,9 @@ def test_tls_files_as_drivers_write_them() -> None:
         ("mysql:/h", "not a database URL"),
         ("jdbc:mysql://h/db", "not a database URL"),
         ("oracle://h/db", "scheme oracle"),
-        ("postgresql://h/db", "PostgreSQL comes in a later version"),
+        ("postgresql://h/db?target_session_attrs=any", "the hosts of a URL are writers"),
+        ("postgresql://h:0/db", "port"),
+        ("postgresql:///db", "no host"),
         ("rediss://h", "Redis comes in a later version"),
         ("tcp://h", "Redis comes in a later version"),
         ("mysql://", "no host"),
