@@ -40,6 +40,8 @@ SEED: Final = 128
 #: Settings that only this connection knows: the name is in no text, and pg_settings does not list custom settings
 #: (measured on 15). RESET ALL and DISCARD ALL end it.
 SETTINGS: Final = 256
+#: search_path names pg_temp, so that any CREATE may make a temporary object. DISCARD ALL ends it.
+TEMPORARY_SCHEMA: Final = 512
 REASONS: Final = {
     ADVISORY_LOCK: "advisory_lock",
     TEMPORARY_TABLE: "temporary_table",
@@ -50,6 +52,7 @@ REASONS: Final = {
     FUNCTION: "function",
     SEED: "seed",
     SETTINGS: "settings",
+    TEMPORARY_SCHEMA: "temporary_schema",
 }
 
 # Part.control

@@ -200,7 +200,8 @@ def read_set_config(statement: Statement, tokens: Tokens) -> None:
             return
         index += 1
     statement.rereads.clear()
-    statement.assignments += found
+    for assignment in found:
+        statement.assign(assignment)
 
 
 def _constants(tokens: Tokens, index: int) -> list[Token] | None:

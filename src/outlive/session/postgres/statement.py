@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from .analysis import (
@@ -9,6 +10,8 @@ from .analysis import (
     FUNCTION,
     REREAD_SETTINGS,
     SETTINGS,
+    TEMPORARY_SCHEMA,
+    TEMPORARY_TABLE,
     UNREADABLE,
     Assignment,
     Part,
@@ -36,8 +39,14 @@ NOTABLE: Final = frozenset(
     b"into temp temporary insert update delete merge execute hold commit drop atomic case end".split()
 )
 _TEMPORARY: Final = (b"temp", b"temporary")
+_DATE_STYLE: Final = re.compile(rb"(?i:iso|sql|postgres|german), ?(?i:mdy|dmy|ymd)")
 _TABLE_WORDS: Final = frozenset((b"FROM", b"JOIN", b"LATERAL"))
 _TRUE: Final = frozenset(b"true t yes y on 1 tru tr ye".split())
+
+
+def setting_holds(name: bytes, value: bytes | None) -> int:
+    """Reasons to hold a server connection while the setting (lower case) has this value."""
+    return TEMPORARY_SCHEMA if name == b"search_path" and value is not None and b"pg_temp" in value.lower() else 0
 
 
 class Statement:
@@ -157,7 +166,16 @@ class Statement:
 
     def assign(self, assignment: Assignment) -> None:
         """A setting is set, or reset, with certainty."""
+        if assignment.name == b"datestyle" and assignment.value and not _DATE_STYLE.fullmatch(assignment.value):
+            self.reread(assignment.name)  # what it does not say stays as it was
+            return
         self.assignments.append(assignment)
+        if assignment.local:
+            if setting_holds(assignment.name, assignment.value):
+                self.holds |= TEMPORARY_TABLE
+                self.asks |= TEMPORARY_TABLE
+        else:
+            self.holds |= setting_holds(assignment.name, assignment.value)
 
     def reread(self, name: bytes) -> None:
         """The setting may have changed."""
@@ -320,7 +338,11 @@ class Statement:
                 self._substitute(end, name.lower())
             return
         if len(arguments) == 3 and _is_true(arguments[2]):
-            return  # gone with the transaction
+            # Gone with the transaction, but for what was made while it was set.
+            if name is not None and setting_holds(name.lower(), _literal(arguments[1])):
+                self.holds |= TEMPORARY_TABLE
+                self.asks |= TEMPORARY_TABLE
+            return
         if name is None or len(arguments) != 3:
             self.lose_settings()
         else:

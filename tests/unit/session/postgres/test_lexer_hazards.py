@@ -266,6 +266,7 @@ def test_characteristics() -> None:
         ("SET app.x = 'a'\n'b'", b"app.x"),
         ("SET app.x = я", b"app.x"),
         ("SET TIME ZONE INTERVAL '-08:00' HOUR TO MINUTE", b"timezone"),
+        ("SET datestyle = ISO", b"datestyle"),
         ("SELECT set_config('App.x', $1, false)", b"app.x"),
         ("SELECT * FROM pg_catalog.set_config('search_path'::text, '', false)", b"search_path"),
         ("SELECT \"set_config\"(E'jit', 'off', $1)", b"jit"),

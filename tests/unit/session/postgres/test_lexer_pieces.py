@@ -163,13 +163,16 @@ def test_rows_are_left_unread_up_to_a_comma() -> None:
     assert rows_end(b"1,E'\\',2,',", frozenset(), False) == (0, 0)
 
 
+_SIGNS = [
+    sign.decode()
+    for sign in b"' \" \\ \\' / * /* ( ) a 1 1. 1e5 .. -- # ; , $ $a $a$ $$ '' 'a' E' e'' U& u&\" \xc3\xa9".split()
+]
+
+
 @pytest.mark.parametrize(
     "unit",
     [
-        *(
-            "' \" \\ \\' / * /* ( ) a 1 1. 1e5 .. -- # ; , $ $a $a$ $$"
-            " '' 'a' E' e'' U& u&\" é"
-        ).split(),
+        *_SIGNS,
         "\r",
         "--\n",
         " ",
