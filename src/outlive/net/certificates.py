@@ -14,6 +14,11 @@ REQUIRED: Final = "required"
 VERIFY_CA: Final = "verify-ca"
 VERIFY_IDENTITY: Final = "verify-identity"
 
+_PEM_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_PEM_END: Final = "-----END CERTIFICATE-----"
+_READS: Final = 3
+"""How often a file that changes while it is read is read again."""
+
 _Stamp = tuple[tuple[int, int, int], ...]
 
 
@@ -30,13 +35,14 @@ class Certificates:
     `error` says why, and a further change of a file is another try.
     """
 
-    __slots__ = ("_build", "_context", "_files", "_stamp", "error")
+    __slots__ = ("_build", "_context", "_files", "_stamp", "error", "shown")
 
-    def __init__(self, files: tuple[str, ...], build: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, files: tuple[str, ...], build: Callable[[], tuple[ssl.SSLContext, bytes | None]]) -> None:
         self._files = files
         self._build = build
         self._stamp = self._look()
-        self._context = build()
+        self._context, self.shown = build()
+        """`shown`: the certificate, in DER, that peers are shown by the context that `context` gave last, if any."""
         self.error: CertificateError | None = None
 
     def context(self) -> ssl.SSLContext:
@@ -45,7 +51,7 @@ class Certificates:
         if stamp != self._stamp:
             self._stamp = stamp
             try:
-                self._context = self._build()
+                self._context, self.shown = self._build()
                 self.error = None
             except CertificateError as error:
                 self.error = error
@@ -61,14 +67,17 @@ def listener_certificates(certificate: str, key: str, client_ca: str | None = No
     client_ca: clients must show a certificate of this authority. Raises CertificateError.
     """
 
-    def build() -> ssl.SSLContext:
+    def build() -> tuple[ssl.SSLContext, bytes | None]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        _load_chain(context, certificate, key)
+        # PostgreSQL's clients say it, and in a handshake without an SSLRequest must. Those of MySQL say nothing, and go
+        # on as before.
+        context.set_alpn_protocols(["postgresql"])
+        shown = _load_shown(context, certificate, key)
         if client_ca is not None:
             _load_authorities(context, client_ca)
             context.verify_mode = ssl.CERT_REQUIRED
-        return context
+        return context, shown
 
     return Certificates(_given(certificate, key, client_ca), build)
 
@@ -87,7 +96,7 @@ def server_certificates(
     if mode not in (REQUIRED, VERIFY_CA, VERIFY_IDENTITY):
         raise ValueError(f"no such TLS mode: {mode!r}; use {DISABLED}, {REQUIRED}, {VERIFY_CA} or {VERIFY_IDENTITY}")
 
-    def build() -> ssl.SSLContext:
+    def build() -> tuple[ssl.SSLContext, None]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = mode == VERIFY_IDENTITY
@@ -96,7 +105,7 @@ def server_certificates(
             _load_authorities(context, ca)
         if certificate is not None:
             _load_chain(context, certificate, key or certificate)
-        return context
+        return context, None
 
     return Certificates(_given(ca, certificate, key), build)
 
@@ -117,6 +126,33 @@ def _stamp(path: str) -> tuple[int, int, int]:
 def _no_password() -> bytes:
     """Without this OpenSSL would ask for an encrypted key's password on the terminal, and wait."""
     return b""
+
+
+def _load_shown(context: ssl.SSLContext, certificate: str, key: str) -> bytes | None:
+    """Loads the chain; the certificate itself, in DER, as no context gives it out again."""
+    for _ in range(_READS):
+        before = _stamp(certificate)
+        _load_chain(context, certificate, key)
+        shown = _first_certificate(certificate)
+        if _stamp(certificate) == before:
+            return shown
+    return None
+
+
+def _first_certificate(path: str) -> bytes | None:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return None
+    start = text.find(_PEM_BEGIN)
+    end = text.find(_PEM_END, start)
+    if start < 0 or end < 0:
+        return None
+    try:
+        return ssl.PEM_cert_to_DER_cert(text[start : end + len(_PEM_END)])
+    except ValueError:
+        return None
 
 
 def _load_chain(context: ssl.SSLContext, certificate: str, key: str) -> None:

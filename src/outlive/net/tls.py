@@ -113,6 +113,16 @@ class TLS:
         chosen = self._engine.cipher() if self.established else None
         return chosen[0] if chosen else ""
 
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The certificate that the peer showed, in DER, verified only as far as the context says; None without one."""
+        return self._engine.getpeercert(binary_form=True) if self.established else None
+
+    @property
+    def application_protocol(self) -> str | None:
+        """What ALPN agreed on; None where either side has nothing to say, or the handshake is not done."""
+        return self._engine.selected_alpn_protocol() if self.established else None
+
     def _receive_piece(self, ciphertext: bytes | memoryview) -> bytes:
         if self.closed:
             return b""  # nothing may follow a close_notify: what does is dropped unread

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -109,3 +110,18 @@ def test_a_file_without_permission_is_named(files: tuple[Path, Path]) -> None:
     key.chmod(0)
     with pytest.raises(CertificateError, match="cannot be read"):
         listener_certificates(str(certificate), str(key))
+
+
+def test_the_certificate_that_is_shown_is_known(issued: Certificates, files: tuple[Path, Path]) -> None:
+    """Channel binding needs it, and that of a renewed one at once."""
+    certificate, key = files
+    listener = listener_certificates(str(certificate), str(key))
+    assert listener.shown == ssl.PEM_cert_to_DER_cert(certificate.read_text())
+    renewed, renewed_key = issued.issue("shown", hosts=("localhost",))
+    shutil.copy(renewed_key, key)
+    shutil.copy(renewed, certificate)
+    listener.context()
+    assert listener.shown == ssl.PEM_cert_to_DER_cert(renewed.read_text())
+    servers = server_certificates(ca=str(issued.ca))
+    assert servers is not None
+    assert servers.shown is None

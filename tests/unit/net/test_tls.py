@@ -376,3 +376,18 @@ def test_memory_of_a_connection(issued: Certificates, carried_bytes: int, most_k
     gc.collect()
     assert (_resident_kib() - before) / 300 < most_kib
     assert len(kept) == 350
+
+
+def test_what_peers_show_and_speak_is_known(issued: Certificates) -> None:
+    client_context, server_context = contexts(issued, REQUIRED)
+    client_context.set_alpn_protocols(["postgresql"])
+    client, server = TLS(client_context, server_side=False), TLS(server_context, server_side=True)
+    assert (client.peer_certificate, server.application_protocol) == (None, None)
+    shake_hands(client, server)
+    assert client.peer_certificate == ssl.PEM_cert_to_DER_cert(issued.server_cert.read_text())
+    assert server.peer_certificate is None
+    assert client.application_protocol == server.application_protocol == "postgresql"
+
+
+def test_peers_that_speak_of_no_protocol_are_as_before(connected: tuple[TLS, TLS]) -> None:
+    assert [side.application_protocol for side in connected] == [None, None]
