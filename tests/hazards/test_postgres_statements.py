@@ -72,7 +72,9 @@ class Session:
 
     def expected(self, values: dict[bytes, bytes | None]) -> dict[bytes, bytes]:
         for name, value in values.items():
-            self.twin.execute("SELECT set_config(%s, %s, false)", (name.decode(), value and value.decode()))
+            self.twin.execute(
+                "SELECT set_config(%s, %s, false)", (name.decode(), None if value is None else value.decode())
+            )
         return _values(self.twin)
 
     def _one(self, text: bytes) -> bytes:

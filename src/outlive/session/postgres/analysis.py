@@ -184,6 +184,9 @@ class Analysis:
     rereads: frozenset[bytes] = frozenset()
     show: bytes | None = None  # of a text that is nothing but one SHOW
     substitutions: tuple[Substitution, ...] = ()
+    #: String constants that name a virtual setting to set_config(): another name in their place, and the real setting
+    #: stays as it is.
+    renames: tuple[Substitution, ...] = ()
 
 
 PLAIN_READ: Final = Analysis(True, True, b"SELECT")

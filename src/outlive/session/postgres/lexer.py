@@ -35,6 +35,8 @@ _WORTH_SKIPPING_BYTES: Final = 1024
 _STEP_BYTES: Final = 128
 _TRIES: Final = 8
 _MATTERING: Final = NOTABLE | CAPTURED | frozenset(FUNCTIONS)
+# Where a subquery may stand for a function.
+_QUERIES: Final = frozenset(b"SELECT INSERT UPDATE DELETE MERGE WITH VALUES".split())
 _ANY_DIGIT: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
 
 
@@ -53,6 +55,7 @@ class Lexer:
         "_plain",
         "_ranges",
         "_read",
+        "_renames",
         "_rereads",
         "_statement",
         "_tokenizer",
@@ -75,6 +78,7 @@ class Lexer:
         self._rereads: set[bytes] = set()
         self._parts: list[Part] = []
         self._ranges: list[Substitution] = []
+        self._renames: list[Substitution] = []
 
     def feed(self, piece: bytes) -> None:
         """The next bytes of the text."""
@@ -171,12 +175,17 @@ class Lexer:
             self._parts.append(part)
         else:
             self._flags |= CUT
-        room = _RANGES - len(self._ranges)
-        self._ranges += statement.ranges[:room]
+        if verb in _QUERIES:
+            self._ranges += statement.ranges[: _RANGES - len(self._ranges)]
+        if len(self._renames) + len(statement.renames) <= _RANGES:
+            self._renames += statement.renames
+        elif statement.renames:
+            self._flags |= UNREADABLE
+            self._plain = False
 
     def _analysis(self) -> Analysis:
         lone = self._parts[0] if self._count == 1 and self._parts else None
-        is_plain = self._plain and not self._ranges and (self._count <= 1 or not self._controls)
+        is_plain = self._plain and not (self._ranges or self._renames) and (self._count <= 1 or not self._controls)
         if is_plain and lone is not None:
             known = PLAIN.get(self._verb)
             if known is not None and known.read == self._read and known.control == lone.control:
@@ -194,6 +203,7 @@ class Lexer:
             frozenset(self._rereads),
             lone.show if lone is not None else None,
             tuple(self._ranges),
+            tuple(self._renames),
         )
 
 

@@ -6,7 +6,7 @@ from .analysis import RESET_ALL, Assignment
 from .statement import Statement
 from .tokens import WORD, Token
 from .values import Tokens, keyword, keywords, mark, name_of, setting_value, string_of
-from .vocabulary import TRANSACTION_SETTINGS
+from .vocabulary import TRANSACTION_SETTINGS, VIRTUAL_SETTINGS
 
 _LEVELS = {
     (b"SERIALIZABLE", b""): b"serializable",
@@ -163,7 +163,7 @@ def body_settings(statement: Statement, tokens: Tokens) -> None:
             continue
         start = index + 1 + (keyword(tokens, index + 1) in (b"LOCAL", b"SESSION"))
         name, _ = _name(tokens[start : start + 4], 0)
-        if name is not None and b"." in name:
+        if name is not None and (b"." in name or name in VIRTUAL_SETTINGS):
             statement.reread(name)
 
 

@@ -87,6 +87,7 @@ class Statement:
         "obscure",
         "pg_temp",
         "ranges",
+        "renames",
         "rereads",
         "show",
     )
@@ -110,6 +111,7 @@ class Statement:
         self.show: bytes | None = None
         self.name: bytes | None = None
         self.ranges: list[Substitution] = []
+        self.renames: list[Substitution] = []
         self.body = False  # of DO: what follows SET may be anything
         self.calls_unknown = False
         self.drops_on_commit = False
@@ -209,6 +211,7 @@ class Statement:
         self.holds = self.asks = self.flags = 0
         self.rereads.clear()
         self.ranges.clear()
+        self.renames.clear()
 
     def see(self, token: Token) -> None:
         """The next token."""
@@ -337,6 +340,8 @@ class Statement:
             if name is not None and name.lower() in VIRTUAL_SETTINGS:
                 self._substitute(end, name.lower())
             return
+        if name is not None and name.lower() in VIRTUAL_SETTINGS:
+            self._rename(arguments[0][0], name.lower())
         if len(arguments) == 3 and _is_true(arguments[2]):
             # Gone with the transaction, but for what was made while it was set.
             if name is not None and setting_holds(name.lower(), _literal(arguments[1])):
@@ -351,6 +356,12 @@ class Statement:
     def _substitute(self, end: int, name: bytes) -> None:
         if len(self.ranges) < _RANGES and self._callee_start >= 0:
             self.ranges.append(Substitution(self._callee_start, end, name))
+
+    def _rename(self, constant: Token, name: bytes) -> None:
+        if len(self.renames) < _RANGES:
+            self.renames.append(Substitution(constant.start, constant.end, name))
+        else:
+            self.obscure = True
 
     def part(self, verb: bytes) -> Part:
         """The finished statement."""

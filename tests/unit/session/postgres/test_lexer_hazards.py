@@ -464,6 +464,21 @@ def test_virtual_settings_are_written_in() -> None:
     assert not of("SELECT * FROM current_setting('tcp_user_timeout')").substitutions
 
 
+def test_virtual_settings_are_renamed_where_functions_set_them() -> None:
+    sql = "SELECT set_config('Idle_session_timeout', $1, true), set_config('tcp_user_timeout'::text, '1', false)"
+    analysis = of(sql)
+    assert analysis.renames == (
+        Substitution(18, 40, b"idle_session_timeout"),
+        Substitution(64, 82, b"tcp_user_timeout"),
+    )
+    assert [sql[found.start : found.end] for found in analysis.renames] == [
+        "'Idle_session_timeout'",
+        "'tcp_user_timeout'",
+    ]
+    assert not of("CREATE VIEW v AS SELECT current_setting('tcp_user_timeout')").substitutions
+    assert not of("CALL p(current_setting('tcp_user_timeout'))").substitutions
+
+
 def test_declared_functions_hold_wherever_they_are_named() -> None:
     analyser = Analyser(frozenset([b"Login_As2"]))
     assert analyser.analyse(b"SELECT login_as1('x')").plain
