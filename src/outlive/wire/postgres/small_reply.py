@@ -18,7 +18,7 @@ from outlive.wire.postgres.constants import (
     ROW_DESCRIPTION,
 )
 from outlive.wire.postgres.errors import ErrorFields, parse_error
-from outlive.wire.postgres.messages import parse_data_row, parse_parameter_status, parse_row_description
+from outlive.wire.postgres.messages import message, parse_data_row, parse_parameter_status, parse_row_description
 
 ROWS_LIMIT: Final = 20_000
 """More than any question of Outlive's own is answered with."""
@@ -94,6 +94,16 @@ class SmallReply:
         if position < size:
             self._carry += data[position:]
             self._need = self._need or 5
+        return self.done
+
+    def add(self, kind: int, payload: bytes) -> bool:
+        """As `feed`, for one message that a MessageReader took: what follows the reply stays there."""
+        self._bytes += len(payload) + 5
+        if self._bytes > BYTES_LIMIT:
+            raise ProtocolError("an answer longer than the question can have")
+        if kind not in _ALLOWED:
+            raise ProtocolError("a message that answers no question of ours")
+        self._add(kind, message(kind, payload), 0, len(payload) + 5)
         return self.done
 
     def row(self, columns: int) -> tuple[bytes | None, ...]:
