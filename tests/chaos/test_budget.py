@@ -119,7 +119,7 @@ transaction_idle_timeout_s = 1
         assert not worker.is_alive()
     sampler.stop()
     refused = sampler.refused()
-    assert sampler.samples > 20 * seconds  # Python threads share the machine with everything else
+    assert sampler.samples > 5 * seconds  # Python threads share the machine with everything else
     assert sampler.most <= BUDGET
     assert node.metric("outlive_dials_total") > 10
     print(f"{len(results)} functions, {node.metric('outlive_dials_total'):.0f} dials, {refused} refused")

@@ -138,7 +138,7 @@ def test_bytes_before_the_login_are_limited(node: OutliveProcess) -> None:
         channel.sock.sendall(b"\xff\xff\xff\x01" + b"x" * 64 * 1024)
     except OSError:
         pass
-    channel.sock.settimeout(5)
+    channel.sock.settimeout(15)
     data = b""
     try:
         while piece := channel.sock.recv(65536):
@@ -155,7 +155,7 @@ def test_login_timeout(outlive: Callable[..., OutliveProcess], mariadb: Database
     raw.greeted(sock)
     began = time.monotonic()
     assert raw.closed(sock)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8
     assert node.metric("outlive_client_logins_refused_total", reason="timeout") == 1
 
     # The same within a change of user, while a transaction is held.
@@ -169,7 +169,7 @@ def test_login_timeout(outlive: Callable[..., OutliveProcess], mariadb: Database
     assert channel.receive()[0] == 0xFE
     began = time.monotonic()
     assert raw.closed(channel.sock)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8
 
 
 def test_tls_required(outlive: Callable[..., OutliveProcess], mariadb: DatabaseServer) -> None:

@@ -26,7 +26,8 @@ def start(
 def test_drain(
     outlive: Callable[..., OutliveProcess], mariadb: MariaDB, eventually: Callable[..., None], number: int
 ) -> None:
-    node = start(outlive, mariadb, delay_s=1, timeout_s=15)
+    mariadb.wait_gone("app")  # of an earlier test's node
+    node = start(outlive, mariadb, delay_s=3, timeout_s=20)
     aborted = mariadb.status("Aborted_clients")
     idle, busy, finishing = node.connect(), node.connect(), node.connect()
     mariadb.query("CREATE OR REPLACE TABLE test.drained (id INT PRIMARY KEY)")
@@ -37,18 +38,18 @@ def test_drain(
 
     def run_slowly() -> None:
         with finishing.cursor() as cursor:
-            cursor.execute("SELECT SLEEP(2.5), 7")
+            cursor.execute("SELECT SLEEP(4.5), 7")
             slow.append(cursor.fetchall())
 
     thread = threading.Thread(target=run_slowly)
     thread.start()
     assert node.get("/readyz")[0] == 200
     node.signal(number)
-    eventually(lambda: node.get("/readyz")[0] == 503, 2)
+    eventually(lambda: node.get("/readyz")[0] == 503)
     assert node.get("/healthz")[0] == 200
     with node.connect() as late, late.cursor() as cursor:  # drain_delay_s: accepted and served still
         cursor.execute("SELECT 1")
-    eventually(lambda: _refused(node), 5)
+    eventually(lambda: _refused(node))
     # The idle one is told, and the one in a transaction goes on until it is over.
     with pytest.raises(pymysql.err.OperationalError) as caught, idle.cursor() as cursor:
         cursor.execute("SELECT 1")
@@ -58,8 +59,8 @@ def test_drain(
         cursor.execute("COMMIT")
     thread.join()
     assert slow == [((0, 7),)]
-    assert node.process.wait(15) == 0
-    assert mariadb.connection_ids("app") == []
+    assert node.process.wait(30) == 0
+    mariadb.wait_gone("app")
     assert mariadb.query("SELECT COUNT(*) FROM test.drained") == ((2,),)
     assert mariadb.status("Aborted_clients") == aborted  # each was told COM_QUIT
 
@@ -72,7 +73,9 @@ def _refused(node: OutliveProcess) -> bool:
     return False
 
 
-def test_leases_beyond_the_timeout_are_ended(outlive: Callable[..., OutliveProcess], mariadb: MariaDB) -> None:
+def test_leases_beyond_the_timeout_are_ended(
+    outlive: Callable[..., OutliveProcess], mariadb: MariaDB, eventually: Callable[..., None]
+) -> None:
     node = start(outlive, mariadb, delay_s=0, timeout_s=1)
     holder, sleeper = node.connect(), node.connect()
     with holder.cursor() as cursor:
@@ -80,12 +83,12 @@ def test_leases_beyond_the_timeout_are_ended(outlive: Callable[..., OutliveProce
         cursor.execute("SELECT 1")
     thread = threading.Thread(target=lambda: _sleep(sleeper))
     thread.start()
-    time.sleep(0.3)
+    eventually(lambda: mariadb.query("SELECT 1 FROM information_schema.processlist WHERE info = 'SELECT SLEEP(60)'"))
     began = time.monotonic()
     assert node.stop() == 0
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
     thread.join()
-    assert mariadb.connection_ids("app") == []
+    mariadb.wait_gone("app")
 
 
 def _sleep(connection: "pymysql.connections.Connection[pymysql.cursors.Cursor]") -> None:
@@ -103,17 +106,17 @@ def test_with_the_database_hanging(outlive: Callable[..., OutliveProcess]) -> No
         server.pause()
         began = time.monotonic()
         assert node.stop() == 0
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 25
         server.resume()
 
 
 def test_while_clients_log_in(outlive: Callable[..., OutliveProcess], mariadb: MariaDB) -> None:
-    node = start(outlive, mariadb, delay_s=0, timeout_s=5)
+    node = start(outlive, mariadb, delay_s=0, timeout_s=25)
     sock = raw.dial(node)
     raw.greeted(sock)
     began = time.monotonic()
     assert node.stop() == 0
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15
     sock.close()
 
 

@@ -61,6 +61,7 @@ def test_attempts_are_limited_also_all_at_once(outlive: Callable[..., OutlivePro
 
 
 def test_a_success_is_no_abort(outlive: Callable[..., OutliveProcess], mariadb: DatabaseServer) -> None:
+    mariadb.wait_gone("app")  # of an earlier test's node, which was killed
     node = outlive(configuration(mariadb))
     before = mariadb.status("Aborted_clients")
     assert pymysql_login(node, "app", APP.password, True) == "app@%"
@@ -74,7 +75,9 @@ def test_the_server_restarts(outlive: Callable[..., OutliveProcess]) -> None:
         connection = node.connect(ssl_ca=str(server.certificates.ca))
         with connection, connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-            server.restart()
+            server.stop()
+            node.wait_ends(server)
+            server.start()
             cursor.execute("SELECT 2")
             assert cursor.fetchone() == (2,)
         server.query("FLUSH PRIVILEGES")
@@ -93,8 +96,8 @@ def test_a_password_that_changed(outlive: Callable[..., OutliveProcess], mariadb
             pymysql_login(node, "rotating", "first", True)
         # Refused at a dial, what a client once gave is no proof any more.
         mariadb.query("ALTER USER rotating@'%' IDENTIFIED BY 'third'")
-        for number in mariadb.connection_ids("rotating"):
-            mariadb.query(f"KILL {number}")
+        mariadb.kill_connections("rotating")
+        node.wait_ends(mariadb)
         for _ in range(2):
             with pytest.raises(pymysql.err.OperationalError, match="1045"):
                 pymysql_login(node, "rotating", "second", True)
@@ -113,17 +116,18 @@ def test_the_server_is_away(outlive: Callable[..., OutliveProcess]) -> None:
         found: list[str] = []
         thread = threading.Thread(target=lambda: found.append(pymysql_login(node, "app", APP.password, True)))
         thread.start()
-        time.sleep(1)
+        time.sleep(1)  # in which nobody can be asked
         assert not found
         server.start()
-        thread.join(15)
+        thread.join(20)
         assert found == ["app@%"]
         # And again, known by now, with the server gone once more: judged here, and the statement waits.
         server.stop()
+        node.wait_ends(server)
         thread = threading.Thread(target=lambda: found.append(pymysql_login(node, "app2", APP2.password, True)))
         thread.start()
         server.start()
-        thread.join(15)
+        thread.join(20)
         assert found == ["app@%", "app2@%"]
 
 
