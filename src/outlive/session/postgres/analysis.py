@@ -193,7 +193,10 @@ PLAIN_READ: Final = Analysis(True, True, b"SELECT")
 #: A SELECT that calls functions which are not known to be harmless.
 PLAIN_SELECT_WRITE: Final = Analysis(True, False, b"SELECT")
 #: Shared constants of the common case, by verb.
-PLAIN: Final[dict[bytes, Analysis]] = {b"SELECT": PLAIN_READ} | {
+PLAIN: Final[dict[bytes, Analysis]] = {
+    b"SELECT": PLAIN_READ,
+    b"WITH": Analysis(True, True, b"WITH"),
+} | {
     verb: Analysis(True, False, verb, control=control)
     for verb, control in (
         (b"INSERT", 0),
@@ -205,5 +208,7 @@ PLAIN: Final[dict[bytes, Analysis]] = {b"SELECT": PLAIN_READ} | {
         (b"END", COMMIT),
         (b"ROLLBACK", ROLLBACK),
         (b"ABORT", ROLLBACK),
+        (b"SAVEPOINT", SAVEPOINT),
+        (b"RELEASE", RELEASE),
     )
 }

@@ -41,6 +41,9 @@ _SEPARATORS: Final = bytes(
 _WORDS_ONLY: Final = _SEPARATORS.replace(b"(", b" ").replace(b".", b" ")
 _ROWS: Final = _INNOCENT.replace(b'"', b"") + b"_()-"
 _READ: Final = PLAIN[b"SELECT"]
+_WITH: Final = PLAIN[b"WITH"]
+# Savepoints have names with numbers in them.
+_LONGER_VERBS: Final = {verb.lower(): PLAIN[verb] for verb in (b"WITH", b"SAVEPOINT", b"RELEASE")}
 
 
 def plain(sql: bytes, mode: int) -> Analysis | None:
@@ -75,15 +78,21 @@ def plain(sql: bytes, mode: int) -> Analysis | None:
         code = code.lstrip(_SPACE)
     found = _VERBS.get(code[:6])
     if found is None:
-        return _TRANSACTIONS.get(code)
-    if code[6:7] not in _SPACE:
+        found = _TRANSACTIONS.get(code) or _LONGER_VERBS.get(code.partition(b" ")[0])
+        if found is not _WITH:
+            return found if b"(" not in rest else None
+        if b"insert" in code or b"update" in code or b"delete" in code or b"merge" in code:
+            return None
+    elif code[6:7] not in _SPACE:
         return None
     if b"(" in rest:
         if not _calls_nothing_notable(code, rest):
             return None
-        if found is _READ and not _calls_are_harmless(code):
+        if (found is _READ or found is _WITH) and not _calls_are_harmless(code):
+            if found is _WITH:
+                return None
             found = PLAIN_SELECT_WRITE
-    if found is PLAIN_SELECT_WRITE or found is _READ:
+    if found is _READ or found is _WITH or found is PLAIN_SELECT_WRITE:
         return None if b"into" in code else found
     return found
 
@@ -137,12 +146,12 @@ def _outside(code: bytes, mode: int) -> bytes | None:
     Right up to the first comment or dollar quote outside strings, and those do not pass the tests that follow. A name
     in double quotes may have a quote in it: then it has an odd number of double quotes up to the next quote.
     """
-    if b"\\" in code and (mode or b"e'" in code):
-        return None  # it may escape a quote
     parts = code.split(b"'")
     if not len(parts) & 1:
         return None
     parts = parts[::2]
+    if b"\\" in code and (mode or any(part[-1:] == b"e" for part in parts)):
+        return None  # it may escape a quote
     if b'"' in code and any(part.count(b'"') & 1 for part in parts):
         return None
     return b"'".join(parts)

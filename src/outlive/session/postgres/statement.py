@@ -288,7 +288,7 @@ class Statement:
         elif function in CAPTURED:
             self.calls_unknown |= function == SET_CONFIG
             if self._callee is not None:
-                if SET_CONFIG in (function, (self._callee.value or b"").lower()):
+                if function == SET_CONFIG:
                     self.lose_settings()  # one in the other
                 return
             self._callee = name

@@ -61,7 +61,7 @@ HARMLESS_CALLS: Final = frozenset(
     b" rollup tablesample if nullif coalesce greatest least concat concat_ws lower upper initcap length char_length"
     b" character_length octet_length bit_length substr substring left right lpad rpad trim ltrim rtrim btrim replace"
     b" reverse repeat strpos position overlay split_part translate format quote_ident quote_literal quote_nullable"
-    b" ascii chr md to_hex encode decode convert_from convert_to regexp_replace regexp_match regexp_matches"
+    b" ascii chr to_hex encode decode convert_from convert_to regexp_replace regexp_match regexp_matches"
     b" regexp_split_to_table regexp_split_to_array regexp_like regexp_count regexp_instr regexp_substr starts_with abs"
     b" ceil ceiling floor round trunc sign sqrt cbrt pow power exp ln log sin cos tan asin acos atan pi mod div"
     b" random now current_date current_time current_timestamp localtime localtimestamp clock_timestamp"

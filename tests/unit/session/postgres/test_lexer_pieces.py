@@ -106,9 +106,13 @@ def test_texts_that_differ_in_digits_are_told_apart_where_that_matters(shapes: l
         "SELECT 1 /*traceparent='00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'*/",
         '/*app:shop,action:index*/ SELECT "t"."a" FROM "t" WHERE b = \'x\' /* it\'s */;',
         "SELECT 1 -/* c */",
+        "INSERT INTO t VALUES ('a\\b', 'apple')",
+        "WITH x AS (SELECT count(*) FROM t) SELECT * FROM x",
+        'SAVEPOINT "s140_x1"',
+        "release savepoint sa_savepoint_1;",
     ],
 )
-def test_comments_of_tracing_tools_are_proved_plain(text: str) -> None:
+def test_frequent_texts_are_proved_plain(text: str) -> None:
     assert plain(text.encode(), 0) is not None
 
 
