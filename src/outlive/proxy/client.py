@@ -117,10 +117,6 @@ class ProxiedClient(Client, ABC):
         """Asks the server something on a connection that is held in silence."""
 
     @abstractmethod
-    def lose_transaction(self) -> None:
-        """Rolls back a transaction of plain reads that its client left open; the client stays."""
-
-    @abstractmethod
     def abandon(self, connection: Any, phase: int) -> None:
         """The client is gone and leaves `connection` in the middle of `phase`."""
 
@@ -130,9 +126,17 @@ class ProxiedClient(Client, ABC):
         """Whether a transaction is open."""
 
     @property
-    @abstractmethod
     def can_lose_transaction(self) -> bool:
-        """Whether a rollback would cost the client nothing but its snapshot."""
+        """Whether a rollback would cost the client nothing but its snapshot; then `lose_transaction` can do it."""
+        return False
+
+    def lose_transaction(self) -> None:
+        """Rolls back a transaction of plain reads that its client left open; the client stays."""
+
+    @property
+    def may_be_silent(self) -> bool:
+        """Whether it may hold its connection for as long as it likes."""
+        return False
 
     def forget_last(self, last: Any) -> None:
         """The session is over: what its last connection still knows of it is nobody's."""

@@ -117,7 +117,7 @@ def _limit_silence(services: Services, client: ProxiedClient, connection: Server
     silent_s = now - client.silent_since
     in_transaction = client.in_transaction
     limit = database.transaction_idle_timeout_s if in_transaction else database.pin_idle_timeout_s
-    if silent_s >= limit:
+    if silent_s >= limit and not client.may_be_silent:
         if _may_lose_transaction(client):
             client.lose_transaction()
         elif in_transaction:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from outlive.session.postgres.prepared import Statement
 
-Undo = tuple[int, "Callable[[], None]"]
+Undo = tuple[int, "Callable[[], object]"]
 """From which failing message on the change did not happen, and how it is taken back."""
 
 _NONE: Final[list[Undo]] = []
@@ -24,7 +24,7 @@ _NONE: Final[list[Undo]] = []
 class Unit:
     """`messages` counts those that the server completes one by one; `plain`: nothing but data was moved."""
 
-    __slots__ = ("bound", "ended_by_query", "executed", "messages", "plain", "reads", "status", "undo")
+    __slots__ = ("bind_rest", "bound", "ended_by_query", "executed", "messages", "plain", "reads", "status", "undo")
 
     def __init__(self) -> None:
         self.begin(0)
@@ -33,6 +33,7 @@ class Unit:
         """A unit begins; `status` is that of the transaction before it."""
         self.status = status
         self.messages = 0
+        self.bind_rest = 0
         self.plain = True
         self.reads = True
         self.ended_by_query = False

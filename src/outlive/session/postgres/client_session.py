@@ -1,0 +1,280 @@
+"""What one client has done to its session, as far as a server connection must be in that state for its next statement.
+
+Pure: bytes and what is known of a connection (`ServerState`) go in, what to send comes out. The rules, and why each
+is needed, are the hazard table of docs/postgres.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from outlive.session.limits import DEFAULT_LIMITS, SessionLimits
+from outlive.session.postgres import outcome, virtual
+from outlive.session.postgres.analysis import (
+    BACKSLASH_ESCAPES,
+    REASONS,
+    SEQUENCE_ASKED,
+    UNSAFE_ENCODING,
+    UNSAFE_ENCODINGS,
+    Analysis,
+)
+from outlive.session.postgres.lexer import DEFAULT_ANALYSER, Analyser
+from outlive.session.postgres.prepared import Statement, forget
+from outlive.session.postgres.replay import Settings, difference
+from outlive.session.postgres.steps import REPLAY, Step, query_step
+from outlive.session.postgres.unit import Unit
+from outlive.wire.postgres.constants import FEATURE_NOT_SUPPORTED, IDLE, INVALID_SQL_STATEMENT_NAME
+from outlive.wire.postgres.messages import query
+from outlive.wire.postgres.reply import SIMPLE
+
+if TYPE_CHECKING:
+    from outlive.session.postgres.reported import Reported
+    from outlive.session.postgres.server_state import ServerState
+    from outlive.wire.postgres.errors import ErrorFields
+    from outlive.wire.postgres.reply import ReplyReader
+
+SESSION_MODE: Final = "session"
+"""The reason to hold where the pool lends connections for whole sessions."""
+_NO_STEPS: Final[tuple[Step, ...]] = ()
+_PLAN_CHANGED: Final = b"RRevalidateCachedQuery\0"
+"""The error's routine, which is not translated: "cached plan must not change result type"."""
+_DISCARD_SEQUENCES: Final = b"DISCARD SEQUENCES"
+
+
+class ClientSession:
+    """The session of a logged-in client.
+
+    `startup` are its defaults, to which RESET returns; `settings` what is in force now, both relative to a fresh server
+    connection. `reported` is what the client was told of its settings. `names` are its prepared statements.
+    """
+
+    __slots__ = (
+        "_mode_of",
+        "analyser",
+        "answer",
+        "asks",
+        "connection_id",
+        "database",
+        "held",
+        "keeps",
+        "limits",
+        "mode",
+        "names",
+        "names_bytes",
+        "portals",
+        "reported",
+        "rereads",
+        "savepoints",
+        "settings",
+        "startup",
+        "status",
+        "tentative",
+        "unit",
+        "unnamed",
+        "unsure",
+        "user",
+    )
+
+    def __init__(
+        self,
+        *,
+        user: str,
+        database: str,
+        startup: Settings,
+        reported: Reported,
+        connection_id: int = 0,
+        analyser: Analyser = DEFAULT_ANALYSER,
+        limits: SessionLimits = DEFAULT_LIMITS,
+        keeps: bool = False,
+    ) -> None:
+        self.user = user
+        self.database = database
+        self.startup = startup
+        self.settings = startup
+        self.reported = reported
+        self.connection_id = connection_id
+        self.analyser = analyser
+        self.limits = limits
+        self.keeps = keeps
+        """The connection is lent for the whole session (`pool_mode = "session"`)."""
+        self.status = IDLE
+        self.unit = Unit()
+        self.answer = b""
+        """What goes to the client at once: an answer without a server, or a part of one."""
+        self.names: dict[bytes, Statement] = {}
+        self.names_bytes = 0
+        self.unnamed: Statement | None = None
+        self.portals: dict[bytes, Analysis] = {}
+        """What the open portals run, where that is not plain."""
+        self.held = 0
+        """Bits of `analysis.REASONS`: why the connection is this session's."""
+        self.asks = 0
+        """Which of them may be over: the server is asked when no transaction is open."""
+        self.tentative: list[tuple[bytes, bytes | None]] = []
+        """SETs of the open transaction, which are in force from its COMMIT on."""
+        self.savepoints = False
+        """The open transaction has some: what a ROLLBACK TO took back only the server knows."""
+        self.unsure = False
+        """The settings must be read from the server before anything is replayed."""
+        self.rereads: set[bytes] = set()
+        """Custom settings among them, which pg_settings does not list (measured on 15)."""
+        self._mode_of: Reported | None = None
+        self.mode = 0
+        self._find_mode()
+
+    def __repr__(self) -> str:
+        return f"ClientSession({self.user}, {self.reasons()}, {self.settings!r})"
+
+    # -- what holds the connection -----------------------------------------------------------------
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the server said so with its last ReadyForQuery."""
+        return self.status != IDLE
+
+    @property
+    def holds(self) -> bool:
+        """Whether something beyond a transaction ties the session to its connection."""
+        return self.held != 0 or self.keeps
+
+    @property
+    def holds_connection(self) -> bool:
+        """Whether the connection cannot be given back now."""
+        return self.status != IDLE or self.held != 0 or self.keeps
+
+    def reasons(self) -> list[str]:
+        """Why, for logs and metrics."""
+        found = [name for bit, name in REASONS.items() if self.held & bit]
+        return [*found, SESSION_MODE] if self.keeps else found
+
+    # -- what the client is told of its settings ---------------------------------------------------
+
+    def told(self, name: bytes, value: bytes, state: ServerState) -> bool:
+        """A ParameterStatus came with a reply; whether the client needs it."""
+        state.reported = state.reported.with_(name, value)
+        reported = self.reported.with_(name, value)
+        if reported is self.reported:
+            return False
+        self.reported = reported
+        self._find_mode()
+        return True
+
+    def catch_up(self, state: ServerState) -> bytes:
+        """ParameterStatus messages of what this connection says otherwise than what the client knows."""
+        news = self.reported.difference_to(state.reported)
+        self.reported = state.reported
+        self._find_mode()
+        return news
+
+    def _find_mode(self) -> None:
+        """How texts are cut depends on two of the settings that servers report."""
+        if self.reported is self._mode_of:
+            return
+        self._mode_of = self.reported
+        values = self.reported.values
+        encoding = bytes(byte for byte in values.get(b"client_encoding", b"").lower() if chr(byte).isalnum())
+        self.mode = UNSAFE_ENCODING if encoding in UNSAFE_ENCODINGS else 0
+        if values.get(b"standard_conforming_strings") == b"off":
+            self.mode |= BACKSLASH_ESCAPES
+
+    # -- a Query -----------------------------------------------------------------------------------
+
+    def query(self, message: bytes) -> bytes | None:
+        """A whole Query: what goes to the server in its place, or None where `answer` is the whole reply."""
+        unit = self.unit
+        unit.begin(self.status)
+        text = message[5:-1]
+        analysis = self.analyser.analyse(text, self.mode)
+        if analysis.plain:
+            if not analysis.read:
+                unit.reads = False
+            if analysis.control:
+                unit.plain = False
+                unit.executed.append((0, analysis))
+            return message
+        unit.note(analysis)
+        answered = virtual.answered(self, text, analysis)
+        if answered:
+            self.answer = answered
+            return None
+        rewritten = virtual.rewritten(self, text, analysis)
+        return message if rewritten is text else query(rewritten)
+
+    def sent_query(self, state: ServerState) -> None:
+        """A Query goes out: the server drops its unnamed statement, whatever comes of it (exec_simple_query)."""
+        self.unnamed = None
+        state.unnamed = None
+
+    # -- prepared statements -----------------------------------------------------------------------
+
+    def remember_name(self, name: bytes, statement: Statement) -> bool:
+        """A Parse of a name; False beyond the limits."""
+        size = self.names_bytes + statement.size_bytes
+        if len(self.names) >= self.limits.statements or size > self.limits.statements_bytes:
+            return False
+        self.names[name] = statement
+        self.names_bytes = size
+        return True
+
+    def forget_name(self, name: bytes) -> bool:
+        """Its Close; whether there was one."""
+        statement = self.names.pop(name, None)
+        if statement is None:
+            return False
+        self.names_bytes -= statement.size_bytes
+        return True
+
+    def forget_names(self) -> None:
+        """DEALLOCATE ALL, DISCARD ALL."""
+        self.names.clear()
+        self.names_bytes = 0
+        self.unnamed = None
+
+    # -- before a unit -----------------------------------------------------------------------------
+
+    def steps_before(self, state: ServerState) -> tuple[Step, ...]:
+        """What brings a connection, which is in no transaction, into this session's state."""
+        texts: tuple[bytes, ...] = ()
+        if state.settings is not self.settings:
+            texts = difference(state.settings, self.settings)
+        if state.owner is not self and any(analysis.flags & SEQUENCE_ASKED for _, analysis in self.unit.executed):
+            # currval() there would be another client's; so it is the error that it is without an earlier nextval().
+            texts = (*texts, _DISCARD_SEQUENCES)
+        return tuple(query_step(text, REPLAY) for text in texts) if texts else _NO_STEPS
+
+    def replayed(self, state: ServerState) -> None:
+        """The steps before a unit succeeded."""
+        state.settings = self.settings
+
+    # -- after a unit ------------------------------------------------------------------------------
+
+    def finish(self, reader: ReplyReader, state: ServerState, kind: int) -> tuple[Step, ...]:
+        """The unit's ReadyForQuery came. What must be asked before the connection may go on to others."""
+        unit = self.unit
+        self.status = reader.status
+        if reader.error is not None:
+            unit.fail(0 if kind == SIMPLE else reader.failed_at)
+        elif unit.plain:
+            if self.portals and self.status == IDLE:
+                self.portals.clear()
+            return _NO_STEPS
+        return outcome.settle(self, reader, state, kind)
+
+    def failed(self, error: ErrorFields, failed_at: int, state: ServerState) -> None:
+        """The server refused a statement. What it says of prepared ones holds for whoever uses them next."""
+        statement = self.unit.bound.get(failed_at)
+        if statement is None:
+            return
+        if error.code == INVALID_SQL_STATEMENT_NAME:
+            state.remove_prepared(statement)
+        elif error.code == FEATURE_NOT_SUPPORTED and _PLAN_CHANGED in error.raw:
+            forget(statement)
+
+    def connection_lost(self) -> None:
+        """With the connection all is gone that only it knew."""
+        self.status = IDLE
+        self.held = self.asks = 0
+        self.tentative.clear()
+        self.portals.clear()
+        self.unsure = self.savepoints = False
+        self.rereads.clear()

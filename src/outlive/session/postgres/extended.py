@@ -1,0 +1,375 @@
+"""The extended protocol's messages on their way to a server connection: statements under its names there.
+
+What the connection has is not sent again, and the client gets its ParseComplete from here; what it lacks is parsed
+first, and the client does not see that. Both are edits of the reply, by the number of the message they belong to
+(`wire.postgres.reply`). An error undoes what came behind it: see `Unit.undo`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from outlive.session.postgres import prepared, virtual
+from outlive.session.postgres.analysis import (
+    COMMIT,
+    PREPARE_TRANSACTION,
+    ROLLBACK,
+    ROLLBACK_TO,
+    SEQUENCE_ASKED,
+    Analysis,
+)
+from outlive.session.postgres.prepared import Statement
+from outlive.session.postgres.replay import parse_context
+from outlive.wire.postgres.constants import (
+    BIND,
+    CLOSE,
+    DESCRIBE,
+    EXECUTE,
+    FAILED_TRANSACTION,
+    NAME_BYTES,
+    PARSE,
+    PORTAL,
+    STATEMENT,
+)
+from outlive.wire.postgres.frontend import (
+    bind_names,
+    execute_portal,
+    parse_names,
+    rename_bind,
+    rename_target,
+    target,
+)
+from outlive.wire.postgres.messages import CLOSE_COMPLETE, PARSE_COMPLETE, bind, close, execute, parse
+
+if TYPE_CHECKING:
+    from outlive.session.postgres.client_session import ClientSession
+    from outlive.session.postgres.server_state import ServerState
+    from outlive.wire.postgres.reply import ReplyReader
+
+_LEAVES_FAILED: Final = frozenset((COMMIT, ROLLBACK, ROLLBACK_TO, PREPARE_TRANSACTION))
+"""What a failed transaction takes; of anything else even the Parse is refused there (25P02)."""
+_PLAIN: Final = Analysis(True, False, b"")
+_DISCARD_SEQUENCES: Final = Statement(prepared.PREFIX + b"discard_sequences", b"DISCARD SEQUENCES", b"\0\0", _PLAIN)
+_USUAL: Final = frozenset((b"PBDES", b"BDES", b"BES"))
+_UNNAMED_BOUND: Final = b"\0\0"
+"""The names of a Bind of the unnamed statement to the unnamed portal."""
+
+
+class TooManyStatements(Exception):
+    """The client has prepared more than its limits allow."""
+
+
+def translate(
+    session: ClientSession, state: ServerState, reader: ReplyReader, data: bytes, kinds: bytes, bounds: Sequence[int]
+) -> bytes:
+    """What goes to the server for these whole messages. `session.answer` goes to the client at once.
+
+    Raises ProtocolError, and TooManyStatements.
+    """
+    unit = session.unit
+    if kinds in _USUAL:
+        whole = _usual(session, state, data, kinds, bounds)
+        if whole is not None:
+            return whole
+    out: list[bytes] = []
+    if state.unwanted and unit.messages == 0 and not session.in_transaction:
+        for name in state.take_unwanted():
+            reader.swallow(unit.messages)
+            unit.messages += 1
+            out.append(close(STATEMENT, name))
+    for number, kind in enumerate(kinds):
+        start, end = bounds[number], bounds[number + 1]
+        handler = _HANDLERS.get(kind)
+        if handler is None:
+            out.append(data[start:end])
+        else:
+            handler(session, state, reader, data, start, end, out)
+    return b"".join(out)
+
+
+def _usual(
+    session: ClientSession, state: ServerState, data: bytes, kinds: bytes, bounds: Sequence[int]
+) -> bytes | None:
+    """The units of nearly every driver, where nothing has to be put in or taken out; None for others.
+
+    The unnamed portal of an unnamed statement that comes with it, or of a named one that this connection has.
+    """
+    unit = session.unit
+    if state.unwanted:
+        return None
+    if kinds[0] == PARSE:
+        second = bounds[1]
+        if data[bounds[0] + 5] or data[second + 5 : second + 7] != _UNNAMED_BOUND:
+            return None
+        _, sql, types = parse_names(data, bounds[0], second)
+        analysis = session.analyser.analyse(sql, session.mode)
+        if not analysis.plain:
+            return None
+        if session.portals:
+            session.portals.pop(b"", None)
+        _keep_unnamed(session, state, Statement(b"", sql, types, analysis))
+        unit.messages += 4
+        if analysis.control or not analysis.read:
+            _note(session, analysis, unit.messages - 1)
+        return data
+    portal, name, rest = bind_names(data, bounds[0], bounds[1])
+    if portal:
+        return None
+    if session.portals:
+        session.portals.pop(b"", None)
+    statement = session.names.get(name[:NAME_BYTES]) if name else session.unnamed
+    if statement is None or not statement.analysis.plain:
+        return None
+    if not name:
+        if state.unnamed is not statement:
+            return None
+        head, rest = b"", 0
+    elif state.has(statement):
+        head, rest = rename_bind(data, bounds[0], bounds[1], statement.name)
+        unit.bound[unit.messages] = statement
+    else:
+        return None
+    unit.messages += len(kinds) - 1
+    analysis = statement.analysis
+    if analysis.control or not analysis.read:
+        _note(session, analysis, unit.messages - 1)
+    return head + data[rest:] if name else data
+
+
+def _note(session: ClientSession, analysis: Analysis, ordinal: int) -> None:
+    unit = session.unit
+    if not analysis.read:
+        unit.reads = False
+    if analysis.control or not analysis.plain:
+        unit.plain = False
+        unit.executed.append((ordinal, analysis))
+
+
+def _keep_unnamed(session: ClientSession, state: ServerState, statement: Statement) -> None:
+    """A Parse of the unnamed statement goes out; it drops the former one even where it fails."""
+    session.unnamed = state.unnamed = statement
+    session.unit.undo.append((session.unit.messages, partial(_lose_unnamed, session, state)))
+
+
+def _lose_unnamed(session: ClientSession, state: ServerState) -> None:
+    session.unnamed = state.unnamed = None
+
+
+# -- one message each ---------------------------------------------------------------------------------
+
+Handler = Callable[["ClientSession", "ServerState", "ReplyReader", bytes, int, int, list[bytes]], None]
+
+
+def _parse(
+    session: ClientSession,
+    state: ServerState,
+    reader: ReplyReader,
+    data: bytes,
+    start: int,
+    end: int,
+    out: list[bytes],
+) -> None:
+    name, sql, types = parse_names(data, start, end)
+    name = name[:NAME_BYTES]
+    unit = session.unit
+    analysis = session.analyser.analyse(sql, session.mode)
+    text = sql if analysis.plain else virtual.rewritten(session, sql, analysis)
+    if not name:
+        statement = Statement(b"", text, types, analysis)
+        _keep_unnamed(session, state, statement)
+        out.append(data[start:end] if text is sql else parse(b"", text, types))
+        unit.messages += 1
+        return
+    known = session.names.get(name)
+    if known is not None:
+        # The server's own error (42P05), by preparing once more what is prepared there.
+        _ensure(session, state, reader, known, out)
+        out.append(parse(known.name, text, types))
+        unit.messages += 1
+        return
+    certain = not (session.tentative or session.unsure or text is not sql)
+    context = parse_context(session.settings)
+    statement = (
+        prepared.interned(text, types, context, analysis) if certain else prepared.private(text, types, analysis)
+    )
+    if not session.remember_name(name, statement):
+        raise TooManyStatements
+    refused = unit.status == FAILED_TRANSACTION and analysis.control not in _LEAVES_FAILED
+    if state.has(statement) and not refused:
+        session.answer += reader.insert(unit.messages, PARSE_COMPLETE)
+        unit.undo.append((unit.messages - 1, partial(session.forget_name, name)))
+        return
+    unit.undo.append((unit.messages, partial(session.forget_name, name)))
+    _prepare(session, state, statement, out)
+
+
+def _prepare(session: ClientSession, state: ServerState, statement: Statement, out: list[bytes]) -> None:
+    unit = session.unit
+    state.add_prepared(statement)
+    unit.undo.append((unit.messages, partial(state.remove_prepared, statement)))
+    out.append(parse(statement.name, statement.sql, statement.types))
+    unit.messages += 1
+
+
+def _ensure(
+    session: ClientSession, state: ServerState, reader: ReplyReader, statement: Statement, out: list[bytes]
+) -> None:
+    """The connection has the statement before the next message."""
+    if not state.has(statement):
+        reader.swallow(session.unit.messages)
+        _prepare(session, state, statement, out)
+
+
+def _ensure_unnamed(session: ClientSession, state: ServerState, reader: ReplyReader, out: list[bytes]) -> None:
+    """The connection's unnamed statement is this session's; where that has none, it has none."""
+    statement = session.unnamed
+    if state.unnamed is statement:
+        return
+    unit = session.unit
+    reader.swallow(unit.messages)
+    state.unnamed = statement
+    unit.undo.append((unit.messages, partial(_lose_unnamed, session, state)))
+    unit.messages += 1
+    if statement is None:
+        out.append(close(STATEMENT, b""))
+    else:
+        out.append(parse(b"", statement.sql, statement.types))
+
+
+def _bind(
+    session: ClientSession,
+    state: ServerState,
+    reader: ReplyReader,
+    data: bytes,
+    start: int,
+    end: int,
+    out: list[bytes],
+) -> None:
+    out.append(bound(session, state, reader, data, start, end, out) + data[session.unit.bind_rest : end])
+
+
+def bound(
+    session: ClientSession, state: ServerState, reader: ReplyReader, data: bytes, start: int, end: int, out: list[bytes]
+) -> bytes:
+    """The head of a Bind under the server's name, of which the rest begins at `unit.bind_rest` in `data`.
+
+    `end` may be where the data end, of one that has not come whole.
+    """
+    portal, name, _ = bind_names(data, start, end)
+    unit = session.unit
+    head, unit.bind_rest = b"", start
+    statement: Statement | None
+    if name:
+        statement = session.names.get(name[:NAME_BYTES])
+        if statement is not None:
+            _ensure(session, state, reader, statement, out)
+            head, unit.bind_rest = rename_bind(data, start, end, statement.name)
+            unit.bound[unit.messages] = statement
+    else:
+        _ensure_unnamed(session, state, reader, out)
+        statement = session.unnamed
+    if statement is not None:
+        session.portals[portal] = statement.analysis
+    else:
+        session.portals.pop(portal, None)
+    unit.messages += 1
+    return head
+
+
+def _describe(
+    session: ClientSession,
+    state: ServerState,
+    reader: ReplyReader,
+    data: bytes,
+    start: int,
+    end: int,
+    out: list[bytes],
+) -> None:
+    kind, name = target(data, start, end)
+    message = data[start:end]
+    if kind == STATEMENT and name:
+        statement = session.names.get(name[:NAME_BYTES])
+        if statement is not None:
+            _ensure(session, state, reader, statement, out)
+            message = rename_target(data, start, end, statement.name)
+    elif kind == STATEMENT:
+        _ensure_unnamed(session, state, reader, out)
+    out.append(message)
+    session.unit.messages += 1
+
+
+def _execute(
+    session: ClientSession,
+    state: ServerState,
+    reader: ReplyReader,
+    data: bytes,
+    start: int,
+    end: int,
+    out: list[bytes],
+) -> None:
+    portal, _ = execute_portal(data, start, end)
+    unit = session.unit
+    analysis = session.portals.get(portal)
+    if analysis is None:
+        unit.reads = False  # a portal of which nothing is known: a cursor of DECLARE
+    else:
+        if analysis.flags & SEQUENCE_ASKED and state.owner is not session:
+            _discard_sequences(session, state, reader, out)
+        unit.note(analysis)
+    out.append(data[start:end])
+    unit.messages += 1
+
+
+def _discard_sequences(session: ClientSession, state: ServerState, reader: ReplyReader, out: list[bytes]) -> None:
+    """currval() would be another client's here; so it is the error that it is without an earlier nextval()."""
+    state.owner = session
+    _ensure(session, state, reader, _DISCARD_SEQUENCES, out)
+    unit = session.unit
+    for message in (bind(_DISCARD_SEQUENCES.name, _DISCARD_SEQUENCES.name), execute(_DISCARD_SEQUENCES.name)):
+        reader.swallow(unit.messages)
+        unit.messages += 1
+        out.append(message)
+
+
+def _close(
+    session: ClientSession,
+    state: ServerState,
+    reader: ReplyReader,
+    data: bytes,
+    start: int,
+    end: int,
+    out: list[bytes],
+) -> None:
+    kind, name = target(data, start, end)
+    unit = session.unit
+    name = name[:NAME_BYTES]
+    if kind == STATEMENT and name:
+        statement = session.names.get(name)
+        if statement is not None:
+            session.forget_name(name)
+            unit.undo.append((unit.messages - 1, partial(session.remember_name, name, statement)))
+            session.answer += reader.insert(unit.messages, CLOSE_COMPLETE)
+            return
+    elif kind == STATEMENT:
+        former = session.unnamed
+        session.unnamed = state.unnamed = None
+        unit.undo.append((unit.messages, partial(_keep_former, session, state, former)))
+    elif kind == PORTAL:
+        pass  # its name may be bound again, which is when its entry is replaced
+    out.append(data[start:end])
+    unit.messages += 1
+
+
+def _keep_former(session: ClientSession, state: ServerState, former: Statement | None) -> None:
+    session.unnamed = state.unnamed = former
+
+
+_HANDLERS: Final[dict[int, Handler]] = {
+    PARSE: _parse,
+    BIND: _bind,
+    DESCRIBE: _describe,
+    EXECUTE: _execute,
+    CLOSE: _close,
+}

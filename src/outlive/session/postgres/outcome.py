@@ -1,0 +1,196 @@
+"""What a unit has done to the session, told by its texts, its tags and the status behind it.
+
+Where those do not tell it for certain, the server is asked as soon as no transaction is open: which settings are in
+force, and which of the reasons to hold the connection still hold. So nothing has to be guessed, and what a text may
+have done costs one question instead of a connection kept for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from outlive.session.postgres.analysis import (
+    ASKABLE,
+    COMMIT,
+    CUT,
+    DEALLOCATE_ALL,
+    DISCARD_ALL,
+    LOAD,
+    REREAD_SETTINGS,
+    RESET_ALL,
+    ROLLBACK_TO,
+    SAVEPOINT,
+    SETTINGS,
+    UNREADABLE,
+    Analysis,
+    Part,
+)
+from outlive.session.postgres.asking import question
+from outlive.session.postgres.replay import EMPTY, Settings, intern, updated
+from outlive.session.postgres.steps import ASK_HOLDS, Step, ask_step, settings_step
+from outlive.session.postgres.virtual import real_name
+from outlive.wire.postgres.constants import IDLE
+from outlive.wire.postgres.reply import SIMPLE
+
+if TYPE_CHECKING:
+    from outlive.session.postgres.client_session import ClientSession
+    from outlive.session.postgres.server_state import ServerState
+    from outlive.wire.postgres.reply import ReplyReader
+
+_NO_STEPS: Final[tuple[Step, ...]] = ()
+_COMMITTED: Final = b"COMMIT"
+_NOT_RESET: Final = (b"role", b"session_authorization")
+"""RESET ALL leaves these (GUC_NO_RESET_ALL)."""
+_UNKNOWN: Final = REREAD_SETTINGS | CUT | UNREADABLE
+
+
+def settle(session: ClientSession, reader: ReplyReader, state: ServerState, kind: int) -> tuple[Step, ...]:
+    """Takes note of the unit that has ended; returns the questions that must be answered before a release."""
+    unit = session.unit
+    failed = reader.error is not None
+    done: list[Part] = []
+    for ordinal, analysis in unit.executed:
+        done += _seen(session, reader, kind, ordinal, analysis)
+    _transaction(session, reader, done, failed)
+    for part in done:
+        _discard(session, state, part.discard)
+    _assign(session, state, done, failed)
+    if session.status != IDLE:
+        return _NO_STEPS
+    session.portals.clear()
+    _weigh(session)
+    return _questions(session, state)
+
+
+def _seen(session: ClientSession, reader: ReplyReader, kind: int, ordinal: int, analysis: Analysis) -> list[Part]:
+    """The parts of a text that were run to their end. Holds count even of the part that failed: a lock that was
+    taken before the error stays.
+    """
+    if reader.error is not None and kind != SIMPLE and ordinal > reader.failed_at:
+        return []  # the server has skipped it
+    session.held |= analysis.holds
+    session.asks |= analysis.asks
+    session.rereads |= analysis.rereads
+    if analysis.flags & _UNKNOWN:
+        session.unsure = True
+    parts = analysis.parts or (Part(analysis.verb, 0, 0, control=analysis.control),)
+    if reader.error is None:
+        return list(parts)
+    return list(parts[: len(reader.tags)]) if kind == SIMPLE else list(parts if ordinal < reader.failed_at else ())
+
+
+def _transaction(session: ClientSession, reader: ReplyReader, done: Sequence[Part], failed: bool) -> None:
+    """Whether a transaction ended with this unit, and how."""
+    unit = session.unit
+    for part in done:
+        if part.control in (SAVEPOINT, ROLLBACK_TO):
+            session.savepoints = True
+    controls = [part for part in done if part.control]
+    if unit.status == IDLE and not controls:
+        if failed:  # what the unit did before its error is undone with it
+            session.asks |= session.held
+        return
+    if session.status != IDLE and not any(part.chain for part in done):
+        return
+    committed = not failed and len(controls) == 1 and controls[0].control == COMMIT and _COMMITTED in reader.tags[-1:]
+    if not committed:
+        session.asks |= session.held  # LISTEN, a temporary table, a cursor: undone with it
+    if session.tentative and (session.savepoints or len(controls) > 1):
+        session.unsure = True
+    elif not committed:
+        session.tentative.clear()
+    session.savepoints = False
+
+
+def _assign(session: ClientSession, state: ServerState, done: Sequence[Part], failed: bool) -> None:
+    """SETs outside a transaction are in force at once; those inside it from its COMMIT on."""
+    changes = [
+        (real_name(assignment.name), assignment.value)
+        for part in done
+        for assignment in part.assignments
+        if not assignment.local
+    ]
+    unit = session.unit
+    controlled = any(part.control for part in done)
+    if session.status == IDLE and unit.status == IDLE and not controlled:
+        if failed and changes:
+            return  # undone with the unit
+        _apply(session, state, changes)
+        return
+    if changes and controlled and len(done) > 1:
+        session.unsure = True  # which of them a COMMIT or ROLLBACK in between has caught is not told
+        return
+    if session.status == IDLE or any(part.chain for part in done):
+        pending, session.tentative = session.tentative, []
+        _apply(session, state, pending)
+    else:
+        session.tentative += changes
+
+
+def _apply(session: ClientSession, state: ServerState, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
+    if not changes:
+        return
+    state.settings = updated(state.settings, changes)
+    session.settings = overlaid(session.startup, state.settings)
+
+
+def overlaid(startup: Settings, settings: Settings) -> Settings:
+    """What a client has whose connection has `settings`: a setting that was reset is as its startup had it."""
+    if startup is EMPTY:
+        return settings
+    return intern({**startup.values, **settings.values})
+
+
+def _discard(session: ClientSession, state: ServerState, discard: int) -> None:
+    if not discard:
+        return
+    if discard == DEALLOCATE_ALL:
+        session.forget_names()
+        state.forget_prepared()
+    elif session.status != IDLE or session.unit.status != IDLE:
+        session.unsure = True  # RESET ALL inside a transaction is tentative, too; DISCARD ALL cannot be there
+    elif discard == RESET_ALL:
+        session.held &= ~SETTINGS
+        kept = {name: value for name, value in state.settings.values.items() if name in _NOT_RESET}
+        state.settings = intern(kept)
+        session.settings = overlaid(session.startup, state.settings)
+    elif discard == DISCARD_ALL:
+        session.forget_names()
+        session.held &= LOAD
+        session.unsure = False
+        session.rereads.clear()
+        state.reset()
+        session.settings = session.startup
+
+
+def _weigh(session: ClientSession) -> None:
+    """Settings beyond the limit are not kept here: the connection keeps them, so the client keeps the connection."""
+    if session.settings.size_bytes > session.limits.variables_bytes:
+        session.held |= SETTINGS
+
+
+def _questions(session: ClientSession, state: ServerState) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    if session.unsure or session.rereads:
+        custom = session.rereads | {name for name in session.settings.values if b"." in name}
+        steps.append(settings_step(lambda values: _settings_read(session, state, values), custom))
+    asked = session.asks & session.held & ASKABLE
+    session.asks = 0
+    if asked:
+        steps.append(ask_step(question(asked), ASK_HOLDS, lambda rows: _holds_read(session, asked, rows)))
+    return tuple(steps)
+
+
+def _settings_read(session: ClientSession, state: ServerState, values: dict[bytes, bytes]) -> None:
+    session.unsure = False
+    session.rereads.clear()
+    session.tentative.clear()
+    state.settings = intern(values)
+    session.settings = overlaid(session.startup, state.settings)
+    _weigh(session)
+
+
+def _holds_read(session: ClientSession, asked: int, rows: list[tuple[bytes | None, ...]]) -> None:
+    found = int(rows[0][0] or b"0") if rows and rows[0] else asked
+    session.held = session.held & ~asked | found & asked
