@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from outlive.net.tls import TLSError
+from outlive.session.postgres.reported import NOTHING_REPORTED
 from outlive.session.postgres.server_state import ServerState
 from outlive.session.postgres.steps import ASK_HOLDS, ASK_SETTINGS, DISCARD, PING, Step
 from outlive.upstream.connection import ServerConnection
@@ -36,6 +37,7 @@ class PostgresConnection(ServerConnection):
         "_steps_error",
         "backend",
         "last_words",
+        "logged_in_with",
         "messages",
         "notifications",
         "on_drained",
@@ -52,6 +54,8 @@ class PostgresConnection(ServerConnection):
         self.backend: tuple[int, bytes] = (0, b"")
         self.last_words: ErrorFields | None = None
         """The error with which the server ended the connection, outside of a client's unit."""
+        self.logged_in_with = NOTHING_REPORTED
+        """What the server said of itself at the login, before any client's settings."""
         self.notifications: list[bytes] = []
         """NotificationResponses, whole messages, that came between the replies to own steps: the lessee's."""
         self.on_drained: Callable[[ErrorFields | None], None] | None = None
