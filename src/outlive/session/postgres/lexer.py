@@ -156,7 +156,9 @@ class Lexer:
             or statement.unfinished
         ):
             statement.unreadable()
-        self._read &= verb in READ_VERBS and not (statement.calls_unknown or statement.modifies or statement.into)
+        # A WITH that writes must stand at the beginning.
+        writes = statement.calls_unknown or statement.into or (statement.modifies and verb != b"SELECT")
+        self._read &= verb in READ_VERBS and not writes
         self._add(statement, verb)
 
     def _add(self, statement: Statement, verb: bytes) -> None:
