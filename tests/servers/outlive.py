@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pymysql
 from pymysql.connections import Connection
 
 from .database import APP, Account, DatabaseServer
 from .namespaces import Namespace
+from .postgres import PostgresServer
 from .processes import Process, ServerError, eventually, free_port, own_folder
 
 
@@ -34,11 +36,13 @@ class OutliveProcess:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         port: int | None = None,
+        pg_port: int | None = None,
         http_port: int | None = None,
         wait: bool = True,
     ) -> None:
         self.host = host
         self.port = port or free_port()
+        self.pg_port = pg_port or free_port()
         self.http_host = "127.0.0.1"
         self.http_port = http_port or free_port()
         self.folder = own_folder("node")
@@ -59,6 +63,8 @@ class OutliveProcess:
             *what,
             "--mysql",
             f"{host}:{self.port}",
+            "--postgres",
+            f"{host}:{self.pg_port}",
             "--http",
             f"{self.http_host}:{self.http_port}",
             *arguments,
@@ -132,7 +138,7 @@ class OutliveProcess:
         busy = ("leased", "dialing", "converting", "checking")
         eventually(lambda: not any(self.metric("outlive_server_connections", state=state) for state in busy))
 
-    def wait_ends(self, server: DatabaseServer) -> None:
+    def wait_ends(self, server: DatabaseServer | PostgresServer) -> None:
         """Returns when it has seen the end of all its connections to a server that was stopped, or that killed them.
 
         Without clients at work and without min_idle, or else there are new ones.
@@ -152,6 +158,19 @@ class OutliveProcess:
             "connect_timeout": 10,
         }
         return pymysql.connect(**{**defaults, **options})
+
+    def pg(self, account: Account = APP, **options: Any) -> "psycopg.Connection[Any]":
+        """A psycopg connection through it."""
+        defaults: dict[str, Any] = {
+            "host": self.host,
+            "port": self.pg_port,
+            "user": account.user,
+            "password": account.password,
+            "dbname": "test",
+            "autocommit": True,
+            "connect_timeout": 10,
+        }
+        return psycopg.connect(**{**defaults, **options})
 
     def signal(self, number: int) -> None:
         self.process.signal(number)

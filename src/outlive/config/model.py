@@ -141,6 +141,13 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ),
         ),
     ] = ""
+    auth_database: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            description="PostgreSQL only. Where `auth_query` runs: by default the entry's own database, for `*` postgres.",
+        ),
+    ] = ""
     client_auth: Annotated[
         ClientAuthentication,
         Meta(
@@ -588,6 +595,7 @@ SERVER_OPTIONS: Final = (
 
 POSTGRESQL_OPTIONS: Final = (
     "auth_query",
+    "auth_database",
     "client_auth",
     "max_per_user",
     "max_per_database",

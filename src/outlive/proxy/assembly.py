@@ -46,6 +46,10 @@ class Assembly(ABC):
     def usual_key(self, database: Database) -> Hashable:
         """The key of the connections that `min_idle` keeps."""
 
+    def is_kept(self, database: Database) -> bool:
+        """Whether there is a user, and all else that a connection without a client needs."""
+        return bool(database.user)
+
     def login_options(self, database: Database) -> tuple[object, ...]:
         """What a connection cannot change after its login."""
         return (database.tls, database.tls_ca, database.tls_cert, database.tls_key, database.dead_man_s)
@@ -174,7 +178,7 @@ class Assembly(ABC):
         """`min_idle`, and one connection to each server that has not been met yet: clients wait for what it tells."""
         wanted: dict[tuple[Any, Hashable], int] = {}
         for database in self._databases:
-            if not database.user:
+            if not self.is_kept(database):
                 continue
             key = self.usual_key(database)
             for number, address in enumerate(database.hosts):

@@ -25,6 +25,8 @@ from outlive.observe.metrics import Metrics
 from outlive.proxy.channel import Channel
 from outlive.proxy.mysql.assembly import MySQLAssembly
 from outlive.proxy.mysql.services import MySQLServices
+from outlive.proxy.postgres.assembly import PostgresAssembly
+from outlive.proxy.postgres.services import PostgresServices
 from outlive.proxy.sweep import sweep
 from outlive.proxy.wire import Wire
 
@@ -65,7 +67,11 @@ class Node:
         self.draining = False
         self.stopped = asyncio.Event()
         mysql = MySQLAssembly(self.metrics, config.node)
-        self._wires = [Wire(mysql, MySQLServices(config, self.metrics, mysql.routes))]
+        postgres = PostgresAssembly(self.metrics, config.node)
+        self._wires = [
+            Wire(mysql, MySQLServices(config, self.metrics, mysql.routes)),
+            Wire(postgres, PostgresServices(config, self.metrics, postgres.routes)),
+        ]
         self._listeners: list[asyncio.Server] = []
         self._operations: list[Operations] = []
         self._opening: asyncio.Task[None] | None = None

@@ -167,7 +167,7 @@ class Services(ABC):
         while True:
             self._counter = self._counter + 1 & (1 << _COUNTER_BITS) - 1
             number = self.first_id | self._node << _COUNTER_BITS | self._counter
-            if number not in self.channels:
+            if number and number not in self.channels:  # 0 is nobody's process id
                 return number
 
     def logged_in(self, channel: Channel, *, again: bool) -> None:

@@ -31,12 +31,13 @@ def analyser_for(functions: tuple[str, ...]) -> Analyser:
 class PostgresRoute(Route):
     """A route to PostgreSQL servers."""
 
-    __slots__ = ("analyser",)
+    __slots__ = ("analyser", "resets_always")
 
     def configure(self, database: Database) -> None:
         """See `Route`."""
         Route.configure(self, database)
         self.analyser = analyser_for(database.pin_functions)
+        self.resets_always = database.reset == "always"
 
     def key(self, session: ClientSession) -> Key:
         """The pool key of a session."""

@@ -1,0 +1,51 @@
+"""The PostgreSQL servers and routes of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, ClassVar
+
+from outlive.config.addresses import Address
+from outlive.config.model import Database, Protocol
+from outlive.config.rules import CONTROL_CONNECTIONS
+from outlive.proxy.assembly import Assembly
+from outlive.upstream.postgres.dial import PostgresDialer
+from outlive.upstream.postgres.key import key_of
+from outlive.upstream.postgres.route import PostgresRoute
+from outlive.upstream.postgres.server import PostgresServer
+from outlive.upstream.users import Users
+
+
+class PostgresAssembly(Assembly):
+    """See `Assembly`."""
+
+    protocol: ClassVar[Protocol] = "postgresql"
+    control_connections = CONTROL_CONNECTIONS["postgresql"]
+
+    def new_server(self, address: Address, database: Database) -> PostgresServer:
+        """See `Assembly`."""
+        dialer = PostgresDialer(address, Users(), self._node, connect_timeout_s=database.connect_timeout_s, tls=None)
+        return PostgresServer(
+            address,
+            self.limits_of(database),
+            dialer,
+            self._metrics.server(str(address)),
+            dead_man_s=database.dead_man_s,
+            prepared_statements=database.prepared_statements,
+        )
+
+    def new_route(self, name: str, database: Database, servers: list[Any], *, writes: bool) -> PostgresRoute:
+        """See `Assembly`."""
+        return PostgresRoute(name, database, servers, writes=writes)
+
+    def usual_key(self, database: Database) -> Hashable:
+        """See `Assembly`."""
+        return key_of(database.user, database.database)
+
+    def is_kept(self, database: Database) -> bool:
+        """See `Assembly`. The entry `*` has no database of its own."""
+        return Assembly.is_kept(self, database) and bool(database.database)
+
+    def login_options(self, database: Database) -> tuple[object, ...]:
+        """See `Assembly`."""
+        return (*Assembly.login_options(self, database), database.channel_binding)
