@@ -145,7 +145,9 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         str,
         Meta(
             max_length=64,
-            description="PostgreSQL only. Where `auth_query` runs: by default the entry's own database, for `*` postgres.",
+            description=(
+                "PostgreSQL only. The database in which `auth_query` runs: by default the entry's own, for `*` postgres."
+            ),
         ),
     ] = ""
     client_auth: Annotated[

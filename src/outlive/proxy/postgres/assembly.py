@@ -6,8 +6,9 @@ from collections.abc import Hashable
 from typing import Any, ClassVar
 
 from outlive.config.addresses import Address
-from outlive.config.model import Database, Protocol
+from outlive.config.model import Config, Database, Protocol
 from outlive.config.rules import CONTROL_CONNECTIONS
+from outlive.net.certificates import Certificates
 from outlive.proxy.assembly import Assembly
 from outlive.upstream.postgres.dial import PostgresDialer
 from outlive.upstream.postgres.key import key_of
@@ -45,6 +46,12 @@ class PostgresAssembly(Assembly):
     def is_kept(self, database: Database) -> bool:
         """See `Assembly`. The entry `*` has no database of its own."""
         return Assembly.is_kept(self, database) and bool(database.database)
+
+    def apply(self, config: Config, certificates: dict[Address, Certificates | None], now: float) -> None:
+        """See `Assembly`."""
+        Assembly.apply(self, config, certificates, now)
+        for server in self.servers.values():
+            server.dialer.slow_client_s = max(route.database.client_write_timeout_s for route in server.routes)
 
     def login_options(self, database: Database) -> tuple[object, ...]:
         """See `Assembly`."""

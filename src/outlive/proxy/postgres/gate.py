@@ -1,8 +1,9 @@
 """What stands before a client: PROXY header, TLS, StartupMessage, login. Nothing of it reaches a server before it
 succeeded.
 
-The exceptions have limits of their own: passthrough, where only the server can judge a password, and `auth_query`, where
-only the server knows the user. A load balancer's connect-and-close is no failed login. A CancelRequest logs nobody in.
+The exceptions have limits of their own: passthrough, where only the server can judge a password, and `auth_query`,
+where only the server knows the user. A load balancer's connect-and-close is no failed login. A CancelRequest logs
+nobody in.
 """
 
 from __future__ import annotations
