@@ -12,7 +12,7 @@ import pytest
 
 from ..servers import MariaDB, OutliveProcess
 from ..servers.processes import in_time
-from .conftest import Watch
+from ..servers.watch import Watch
 from .wire import RawClient, command, query
 
 DEATHS = ("fin", "rst", "half")

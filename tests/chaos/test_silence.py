@@ -9,7 +9,7 @@ import pymysql
 import pytest
 
 from ..servers import MariaDB
-from .conftest import Watch
+from ..servers.watch import Watch
 from .wire import RawClient, query
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ..servers import MariaDB, Network
 from ..servers.processes import in_time
-from .conftest import Watch
+from ..servers.watch import Watch
 from .wire import RawClient, query
 
 

@@ -105,7 +105,7 @@ def test_cancelled(module: ModuleType, compare: Callable[..., list[Any]]) -> Non
             await asyncio.wait_for(_do(connection, "SELECT SLEEP(20)"), 0.3)
         connection.close()
         following = await module.connect(**_options(target, autocommit=True))
-        found = await asyncio.wait_for(_do(following, "SELECT 'at once'"), 5)
+        found = await asyncio.wait_for(_do(following, "SELECT 'at once'"), 15)
         await following.ensure_closed()
         return [found]
 
