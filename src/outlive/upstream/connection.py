@@ -6,7 +6,9 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from errno import ECONNRESET, ENOTCONN, EPIPE
+from socket import SO_ERROR, SOL_SOCKET
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from outlive.net.tls import TLS, TLSError
 from outlive.pool.slot import Slot
@@ -14,6 +16,10 @@ from outlive.pool.slot import Slot
 if TYPE_CHECKING:
     from outlive.upstream.lease import Lessee
     from outlive.upstream.server import Server
+
+
+_SERVERS_END: Final = (ECONNRESET, EPIPE, ENOTCONN)
+"""Errors of a socket that the server has closed. Not ETIMEDOUT and the like: then it may still have the connection."""
 
 
 class ServerConnection(Slot, asyncio.Protocol, ABC):
@@ -106,7 +112,7 @@ class ServerConnection(Slot, asyncio.Protocol, ABC):
         return False  # the transport closes
 
     def connection_lost(self, error: Exception | None) -> None:
-        if isinstance(error, ConnectionResetError | BrokenPipeError):
+        if isinstance(error, OSError) and error.errno in _SERVERS_END:
             self.saw_end = True
         if not self.lost:
             self._ended()
@@ -204,6 +210,8 @@ class ServerConnection(Slot, asyncio.Protocol, ABC):
         try:
             transport.write_eof()
         except OSError:
+            # The server had closed already, and answered the goodbye with RST: no end will be read any more.
+            self.saw_end |= transport.get_extra_info("socket").getsockopt(SOL_SOCKET, SO_ERROR) in _SERVERS_END
             transport.abort()
 
     def abort(self) -> None:

@@ -41,6 +41,8 @@ def dead_man_options(seconds: int, *, slow_client_s: float) -> dict[bytes, bytes
         b"tcp_keepalives_interval": interval,
         b"tcp_keepalives_count": count,
         b"client_connection_check_interval": _CHECK_INTERVAL_MS,
+        # A node that hangs while its kernel lives. Held connections are pinged, so others never come to it.
+        b"idle_in_transaction_session_timeout": seconds * 1000,
     }
     # Of what was sent and never acknowledged. It ends connections whose reader is slow, too: only where a client that
     # takes nothing is ended as early anyhow. (A longer one would weaken the keepalive, tcp(7).)
