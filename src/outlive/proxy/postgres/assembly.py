@@ -50,7 +50,9 @@ class PostgresAssembly(Assembly):
     def apply(self, config: Config, certificates: dict[Address, Certificates | None], now: float) -> None:
         """See `Assembly`."""
         Assembly.apply(self, config, certificates, now)
-        for server in self.servers.values():
+        databases = config.servers(self.protocol)
+        for address, server in self.servers.items():
+            server.dialer.requires_channel_binding = databases[address].channel_binding == "require"
             server.dialer.slow_client_s = max(route.database.client_write_timeout_s for route in server.routes)
 
     def login_options(self, database: Database) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from outlive.auth.postgres.credential import Credential
 from outlive.auth.postgres.mock import MockSecrets
 from outlive.config.secrets import SecretError
+from outlive.upstream.postgres.dial import is_stored
 
 if TYPE_CHECKING:
     from outlive.upstream.users import Users
@@ -51,12 +52,9 @@ class ClientUsers:
         return made
 
     def _make(self, user: bytes, password: bytes, *, listed: bool) -> Credential | None:
-        if listed:
-            try:
-                # As the server stores it: it judges clients, whose proofs then log in at the server.
-                return Credential.of_stored(password.decode("ascii"))
-            except ValueError:
-                pass
+        if listed and is_stored(password):
+            # It judges clients, whose proofs then log in at the server.
+            return Credential.of_stored(password.decode("ascii"))
         return Credential.of_password(user, password, self._mock)
 
     def renewal(self, user: bytes, now: float) -> asyncio.Future[bytes] | None:

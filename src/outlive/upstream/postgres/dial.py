@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from outlive.auth.postgres import ScramKeys
+from outlive.auth.postgres import Credential, ScramKeys
 from outlive.upstream.dial import Dialer
 from outlive.upstream.failure import Failure
 from outlive.upstream.postgres.key import Key
@@ -49,6 +49,7 @@ class PostgresDialer(Dialer):
         self.hashes: dict[str, bytes] = {}
         self.slow_client_s = 60.0
         """After how long a client that takes nothing of its reply is ended at the latest (client_write_timeout_s)."""
+        self.requires_channel_binding = False
         self._derived: dict[str, tuple[bytes, ScramKeys]] = {}
         """The keys of passwords that logged in: deriving them anew takes a millisecond and more."""
 
@@ -87,7 +88,9 @@ class PostgresDialer(Dialer):
         """Raises SecretError."""
         if key.attempt:
             return self.users.trials.get(key.attempt, b"")
-        return await self.users.password(key.user)
+        password = await self.users.password(key.user)
+        # As the server stores it a secret judges clients, and only their proofs log in.
+        return b"" if is_stored(password) else password
 
     async def _log_in(self, connection: PostgresConnection, key: Key, password: bytes) -> ErrorFields | None:
         outcome = self.outcome(connection)
@@ -104,6 +107,7 @@ class PostgresDialer(Dialer):
             md5=None if password else self.hashes.get(key.user),
             options=dead_man_options(self.server.dead_man_s, slow_client_s=self.slow_client_s),
             tls=self.tls is not None,
+            require_channel_binding=self.requires_channel_binding,
             done=done,
         )
         connection.log_in(login)
@@ -126,12 +130,21 @@ class PostgresDialer(Dialer):
     async def _refused(self, key: Key, password: bytes, error: ErrorFields) -> Failure:
         if error.code == wire.INVALID_PASSWORD and not key.attempt:
             # The secret may have been rotated between reading it and using it; the next dial reads it again.
-            if await self.users.password(key.user) != password:
+            if await self._password(key) != password:
                 return Failure("rotated", "access denied while the password was rotated")
             self.users.forget(key.user)
             self.keys.pop(key.user, None)
             self.hashes.pop(key.user, None)
         return _failure(error)
+
+
+def is_stored(secret: bytes) -> bool:
+    """Whether it is what a server stores of a password, and not the password."""
+    try:
+        Credential.of_stored(secret.decode("ascii"))
+    except ValueError:
+        return False
+    return True
 
 
 def _failure(error: ErrorFields) -> Failure:

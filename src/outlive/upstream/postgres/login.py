@@ -54,7 +54,7 @@ def dead_man_options(seconds: int, *, slow_client_s: float) -> dict[bytes, bytes
 class Login:
     """Drives `connection` through its login; `done` is called once, with None or the refusal.
 
-    `password`, `keys` and `md5`: what is known of the user, as for `ServerLogin`.
+    `password`, `keys`, `md5` and `require_channel_binding` are those of `ServerLogin`.
     """
 
     __slots__ = (
@@ -66,6 +66,7 @@ class Login:
         "_md5",
         "_options",
         "_password",
+        "_require_channel_binding",
         "_tls",
         "awaits_answer_to_ssl_request",
         "proven",
@@ -80,6 +81,7 @@ class Login:
         md5: bytes | None,
         options: Mapping[bytes, bytes],
         tls: bool,
+        require_channel_binding: bool = False,
         done: Callable[[ErrorFields | None], None],
     ) -> None:
         self._connection = connection
@@ -88,6 +90,7 @@ class Login:
         self._md5 = md5
         self._options = options
         self._tls = tls
+        self._require_channel_binding = require_channel_binding
         self._done = done
         self._login: ServerLogin | None = None
         self._accepted = False
@@ -132,6 +135,7 @@ class Login:
             md5=self._md5,
             secure=tls is not None,
             certificate_hash=None if certificate is None else tls_server_end_point(certificate),
+            require_channel_binding=self._require_channel_binding,
         )
         self._password, self._keys, self._md5 = b"", None, None
         who = {b"user": key.user.encode(), b"database": key.database.encode()}
