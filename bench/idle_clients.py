@@ -1,74 +1,23 @@
-"""Clients that log in, run one query and stay, as a program: `python -m bench.idle_clients HOST PORT COUNT [tls]`.
+"""Clients that log in, run one query and stay: `python -m bench.idle_clients mysql|postgres HOST PORT COUNT [tls]`.
 
-A login of its own in a few lines, since ten thousand clients of a driver would need threads and gigabytes. It says
-`ready` when all of
-them are idle, and ends when its standard input is closed or it is killed.
+It says `ready` when all of them are idle, and ends when it is killed.
 """
 
 import asyncio
-import hashlib
 import resource
 import ssl
 import sys
 
-from tests.servers.database import APP
+from .mysql import login as mysql
+from .postgres import login as postgres
 
 PARALLEL_LOGINS = 50
-# CLIENT_PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH, CONNECT_WITH_DB
-CLIENT_PROTOCOL = 0x00000200 | 0x00008000 | 0x00080000 | 0x00000008
-CLIENT_SSL = 0x00000800
-_open: list[asyncio.StreamWriter] = []
+LOGINS = {"mysql": mysql.client, "postgres": postgres.client}
+
+_open: list[asyncio.StreamWriter] = []  # a connection is closed with the last reference to it
 
 
-async def _packet(reader: asyncio.StreamReader) -> bytes:
-    header = await reader.readexactly(4)
-    return await reader.readexactly(int.from_bytes(header[:3], "little"))
-
-
-def _frame(sequence: int, payload: bytes) -> bytes:
-    return len(payload).to_bytes(3, "little") + bytes([sequence]) + payload
-
-
-def _native(password: bytes, scramble: bytes) -> bytes:
-    stage = hashlib.sha1(password).digest()
-    mask = hashlib.sha1(scramble + hashlib.sha1(stage).digest()).digest()
-    return bytes(a ^ b for a, b in zip(stage, mask, strict=True))
-
-
-def _scramble(greeting: bytes) -> bytes:
-    start = greeting.index(b"\0", 1) + 5
-    return greeting[start : start + 8] + greeting[start + 27 : start + 39]
-
-
-async def _client(host: str, port: int, context: ssl.SSLContext | None) -> None:
-    reader, writer = await asyncio.open_connection(host, port, limit=4096)
-    greeting = await _packet(reader)
-    flags = CLIENT_PROTOCOL | (CLIENT_SSL if context else 0)
-    head = flags.to_bytes(4, "little") + (1 << 24).to_bytes(4, "little") + b"\x2d" + bytes(23)
-    sequence = 1
-    if context:
-        writer.write(_frame(sequence, head))
-        await writer.start_tls(context, server_hostname="localhost")
-        sequence += 1
-    answer = _native(APP.password.encode(), _scramble(greeting))
-    names = APP.user.encode() + b"\0" + bytes([len(answer)]) + answer + b"test\0mysql_native_password\0"
-    writer.write(_frame(sequence, head + names))
-    reply = await _packet(reader)
-    if reply[:1] == b"\xfe":
-        scramble = reply[reply.index(b"\0") + 1 :].rstrip(b"\0")
-        writer.write(_frame(sequence + 2, _native(APP.password.encode(), scramble)))
-        reply = await _packet(reader)
-    if reply[:1] != b"\0":
-        raise ConnectionError(f"login refused: {reply!r}")
-    writer.write(_frame(0, b"\x03SELECT 1"))
-    for _ in range(5):  # count, column, EOF, row, EOF
-        reply = await _packet(reader)
-        if reply[:1] == b"\xff":
-            raise ConnectionError(f"query refused: {reply!r}")
-    _open.append(writer)
-
-
-async def _main(host: str, port: int, count: int, tls: bool) -> None:
+async def _main(protocol: str, host: str, port: int, count: int, tls: bool) -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     context = None
@@ -79,14 +28,14 @@ async def _main(host: str, port: int, count: int, tls: bool) -> None:
         context.verify_mode = ssl.CERT_NONE
     turn = asyncio.Semaphore(PARALLEL_LOGINS)
 
-    async def one() -> None:
+    async def one() -> asyncio.StreamWriter:
         async with turn:
-            await _client(host, port, context)
+            return await LOGINS[protocol](host, port, context)
 
-    await asyncio.gather(*(one() for _ in range(count)))
+    _open.extend(await asyncio.gather(*(one() for _ in range(count))))
     print("ready", flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:] == ["tls"]))
+    asyncio.run(_main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:] == ["tls"]))

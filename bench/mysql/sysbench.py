@@ -7,7 +7,8 @@ from pathlib import Path
 from tests.servers.database import APP
 from tests.servers.processes import program, run
 
-from .routes import Route
+from ..rounds import Measured
+from ..route import Route
 
 TABLE_ROWS = 10_000
 FOLDER = Path(__file__).parent
@@ -21,16 +22,8 @@ class Load:
     protocol: str
     clients: int
 
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One run: events a second, the latency that 95 of 100 events kept (ms), and CPU microseconds of the relay an
-    event.
-    """
-
-    per_second: float
-    p95_ms: float
-    cpu_us: float
+    def __str__(self) -> str:
+        return f"{self.script} {self.protocol} {self.clients} clients"
 
 
 def prepare(route: Route) -> None:
