@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Final, NamedTuple
 
@@ -42,3 +43,11 @@ def parse_address(text: str, default_port: int | None = None, *, lowest_port: in
     if not _PORT.match(port_text) or not lowest_port <= int(port_text) <= 65535:
         raise ValueError(f"{text!r} has no valid port ({lowest_port} to 65535).")
     return Address(host, int(port_text))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is the machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -146,7 +146,8 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Meta(
             max_length=64,
             description=(
-                "PostgreSQL only. The database in which `auth_query` runs: by default the entry's own, for `*` postgres."
+                "PostgreSQL only. The database in which `auth_query` runs: by default the entry's own, for `*` "
+                "postgres."
             ),
         ),
     ] = ""
@@ -487,6 +488,16 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ),
         ),
     ] = 65_536
+    admin_users: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=1000,
+            description=(
+                "Users that may log in to the console (`psql outlive`). Without any: the users that Outlive itself logs "
+                "in with, from this machine."
+            ),
+        ),
+    ] = ()
     client_keepalive_s: Annotated[
         int,
         Meta(

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from outlive.config.addresses import Address
+from outlive.config.addresses import Address, is_loopback
 from outlive.config.errors import Problem
 from outlive.config.model import ANY_DATABASE, POSTGRESQL_OPTIONS, SERVER_OPTIONS, Config, Database
 
@@ -254,7 +254,7 @@ def advice(config: Config) -> list[Problem]:
     for scheme, listener in (("mysql", "mysql"), ("postgresql", "postgres")):
         address = config.listen.of(scheme)
         served = any(database.scheme == scheme for database in config.databases.values())
-        if served and not _is_loopback(address.host) and config.tls_cert is None:
+        if served and not is_loopback(address.host) and config.tls_cert is None:
             found.append(
                 Problem(
                     f"Clients on {address} speak without TLS.",
@@ -288,10 +288,3 @@ def advice(config: Config) -> list[Problem]:
             )
         )
     return found
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -8,7 +8,7 @@ and no timer here.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from outlive.proxy.phases import CLOSED, PHASE_NAMES, READY, WAITING
 from outlive.upstream.lease import Client
@@ -45,6 +45,9 @@ class ProxiedClient(Client, ABC):
         "stalled_at",
         "stalled_bytes",
     )
+
+    is_operator: ClassVar[bool] = False
+    """A console: it never takes a lease, and is not shown among the clients."""
 
     def __init__(self, channel: Channel, session: Any, route: Route, services: Services) -> None:
         Client.__init__(self)

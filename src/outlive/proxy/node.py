@@ -7,6 +7,7 @@ import gc
 import logging
 import signal
 import traceback
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import uvloop
@@ -25,6 +26,7 @@ from outlive.observe.metrics import Metrics
 from outlive.proxy.channel import Channel
 from outlive.proxy.mysql.assembly import MySQLAssembly
 from outlive.proxy.mysql.services import MySQLServices
+from outlive.proxy.operator import Operator
 from outlive.proxy.postgres.assembly import PostgresAssembly
 from outlive.proxy.postgres.services import PostgresServices
 from outlive.proxy.sweep import sweep
@@ -39,19 +41,24 @@ CLOSE_S = 5.0
 """How long server connections may take to close at the end of the drain."""
 
 
-def run(config: Config) -> int:
-    """Serves until SIGTERM or SIGINT; returns the exit status. Raises OSError where a listener cannot be had."""
+def run(config: Config, on_serving: Callable[[Mapping[str, Address]], None] | None = None) -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit status. Raises OSError where a listener cannot be had.
+
+    `on_serving` gets the listeners' addresses by protocol when clients can connect.
+    """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the node can reload: it must not be ended by it
     raise_open_files_limit(descriptors_needed(config))
     # A query leaves no garbage in cycles, and a full collection walks every idle client: it may come seldom.
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    return uvloop.run(_serve(config))
+    return uvloop.run(_serve(config, on_serving))
 
 
-async def _serve(config: Config) -> int:
+async def _serve(config: Config, on_serving: Callable[[Mapping[str, Address]], None] | None) -> int:
     node = Node(config)
     await node.start()
+    if on_serving is not None:
+        on_serving(node.addresses)
     await node.stopped.wait()
     await node.drain()
     return 0
@@ -72,6 +79,9 @@ class Node:
             Wire(mysql, MySQLServices(config, self.metrics, mysql.routes)),
             Wire(postgres, PostgresServices(config, self.metrics, postgres.routes)),
         ]
+        operator = Operator(self._wires, lambda: self.config, self.reload)
+        for wire in self._wires:
+            wire.services.operator = operator
         self._listeners: list[asyncio.Server] = []
         self._operations: list[Operations] = []
         self._opening: asyncio.Task[None] | None = None
@@ -93,9 +103,13 @@ class Node:
         ):
             self._loop.add_signal_handler(number, call)
         self._sweep()
-        listening = {wire.protocol: wire.address for wire in self._wires if wire.address is not None}
         http = Address(config.listen.http.host, self._operations[0].port)
-        log.info("serving", extra=fields(**listening, http=http, node=config.node))
+        log.info("serving", extra=fields(**self.addresses, http=http, node=config.node))
+
+    @property
+    def addresses(self) -> dict[str, Address]:
+        """Where it listens, by protocol."""
+        return {wire.protocol: wire.address for wire in self._wires if wire.address is not None}
 
     async def _open_operations(self) -> None:
         listen = self.config.listen
@@ -132,17 +146,17 @@ class Node:
 
     # -- reload ------------------------------------------------------------------------------------
 
-    def reload(self) -> None:
-        """SIGHUP: the same sources, read afresh. What is wrong is refused with its line, and the old one stays."""
+    def reload(self) -> bool:
+        """SIGHUP: the same sources, read afresh. What is wrong is refused with its line, and the old one stays: False."""
         if self.draining:
-            return
+            return False
         try:
             config = reload(self.config)
             self._apply(config, _listener_certificates(config))
         except (ConfigError, CertificateError) as error:
             self.metrics.reloads_failed += 1
             log.error("reload refused", extra=fields(reason=error))
-            return
+            return False
         if config.listen != self.config.listen or config.node != self.config.node:
             log.warning("the listeners and the node's number change only with a restart")
         logs.configure(config.log_level)
@@ -153,6 +167,7 @@ class Node:
         for wire in self._wires:
             if wire.address is None and wire.is_served(config):
                 self._opening = self._loop.create_task(self._open(wire))
+        return True
 
     async def _open(self, wire: Wire) -> None:
         """The first database of another protocol came with a reload."""

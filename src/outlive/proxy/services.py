@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from outlive.proxy.channel import Channel
     from outlive.proxy.client import ProxiedClient
     from outlive.proxy.gate import Gate
+    from outlive.proxy.operator import Operator
     from outlive.upstream.route import Route
     from outlive.upstream.server import Server
 
@@ -50,6 +51,8 @@ class Services(ABC):
         """Closed clients that have not yet taken what was sent to them, and since when."""
         self.now = self._loop.time()
         self.draining = False
+        self.operator: Operator | None = None
+        """What the console works on."""
         self.listener_certificates: Certificates | None = None
         self._turns: dict[Callable[[], None], None] = {}
         self._evictable: list[tuple[float, int]] = []

@@ -73,6 +73,11 @@ class ServerConnection(Slot, asyncio.Protocol, ABC):
     def own_data(self, data: bytes) -> None:
         """Bytes of a login, of the reply to a command of Outlive's own, or without any reason."""
 
+    @property
+    @abstractmethod
+    def thread_id(self) -> int:
+        """The connection's id at the server."""
+
     @abstractmethod
     def secured(self) -> None:
         """TLS is established."""

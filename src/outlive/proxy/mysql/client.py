@@ -48,6 +48,7 @@ _TRANSACTIONAL: Final = frozenset(
 _EXPIRED: Final = {
     "transaction_idle_timeout": errors.TRANSACTION_EXPIRED,
     "pin_idle_timeout": errors.PIN_EXPIRED,
+    "killed": errors.KILLED,
 }
 
 

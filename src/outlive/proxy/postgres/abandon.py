@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from outlive.proxy.phases import ASKING, INFILE, PREPARING, RELAYING, UPLOADING
+from outlive.session.postgres.analysis import LOAD, SEED
 from outlive.wire import ProtocolError
 from outlive.wire.postgres.constants import IDLE
 from outlive.wire.postgres.messages import SYNC, copy_fail
@@ -36,6 +37,8 @@ def abandon(
         connection.transport.resume_reading()
     if session.holds or session.unsure or session.asks or session.rereads or not session.unit.plain:
         state.left = True
+    if session.held & (LOAD | SEED):
+        state.loaded = True
     if half_sent:
         connection.fail("its client died in the middle of a message")
     elif phase in (RELAYING, UPLOADING, INFILE) and not client.reader.done:

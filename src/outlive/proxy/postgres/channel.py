@@ -8,6 +8,7 @@ from outlive.proxy.channel import Channel
 
 if TYPE_CHECKING:
     from outlive.proxy.postgres.client import PostgresClient
+    from outlive.proxy.postgres.console import ConsoleClient
     from outlive.proxy.postgres.services import PostgresServices
 
 
@@ -17,7 +18,7 @@ class PostgresChannel(Channel):
     __slots__ = ("cancel_key",)
 
     services: PostgresServices
-    client: PostgresClient | None
+    client: PostgresClient | ConsoleClient | None
 
     def __init__(self, services: PostgresServices) -> None:
         Channel.__init__(self, services)

@@ -29,6 +29,7 @@ _NO_WORK: Final = frozenset((b"SET", b"RESET", b"SHOW", b"DISCARD", b"DEALLOCATE
 _EXPIRED: Final = {
     "transaction_idle_timeout": errors.TRANSACTION_EXPIRED,
     "pin_idle_timeout": errors.PIN_EXPIRED,
+    "killed": errors.KILLED,
 }
 
 

@@ -22,6 +22,7 @@ TOO_MANY_CLIENTS: Final = ErrorFields(
     _FATAL, wire.TOO_MANY_CONNECTIONS, b"too many clients: max_clients are connected, and each of them is at work"
 )
 DRAINING: Final = ErrorFields(_FATAL, wire.ADMIN_SHUTDOWN, b"terminating connection: Outlive is draining")
+KILLED: Final = ErrorFields(_FATAL, wire.ADMIN_SHUTDOWN, b"terminating connection due to administrator command")
 TRANSACTION_EXPIRED: Final = ErrorFields(
     _FATAL,
     wire.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
@@ -75,6 +76,12 @@ NO_REPLICATION: Final = ErrorFields(
     hint=b"Connect to the server itself for replication.",
 )
 LOGIN_TIMEOUT: Final = ErrorFields(_FATAL, wire.QUERY_CANCELED, b"canceling authentication due to timeout")
+NOT_OPERATOR: Final = ErrorFields(
+    _FATAL,
+    wire.INSUFFICIENT_PRIVILEGE,
+    b"the console is for its operators",
+    hint=b"List the user in admin_users, or connect from this machine as the user that Outlive logs in with.",
+)
 LOOKUP_FAILED: Final = ErrorFields(
     _FATAL,
     wire.CANNOT_CONNECT_NOW,

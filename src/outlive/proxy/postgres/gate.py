@@ -20,6 +20,7 @@ from outlive.auth.postgres.verdict import Accepted, Passthrough, Refused, Step
 from outlive.proxy.gate import Gate
 from outlive.proxy.postgres import errors
 from outlive.proxy.postgres.client import PostgresClient
+from outlive.proxy.postgres.console import CONSOLE, CONSOLE_REPORTS, ConsoleClient
 from outlive.proxy.postgres.entry import Entry
 from outlive.proxy.postgres.startup import StartupRefused, Wanted, wanted
 from outlive.session.postgres.client_session import ClientSession
@@ -71,6 +72,7 @@ class PostgresGate(Gate):
         "_entry",
         "_first",
         "_gss_answered",
+        "_is_console",
         "_login",
         "_messages",
         "_question",
@@ -100,7 +102,7 @@ class PostgresGate(Gate):
         self._binding: bytes | None = None
         self._version = wire.PROTOCOL_3_0
         self._ssl_answered = self._gss_answered = False
-        self._direct = False
+        self._direct = self._is_console = False
         self._state = _FIRST
 
     def greet(self) -> None:
@@ -215,6 +217,8 @@ class PostgresGate(Gate):
             return
         self._settings = intern({real_name(name): value for name, value in asked.settings.items()})
         services = self._services
+        if asked.database.decode("utf-8", "replace") == CONSOLE and CONSOLE not in services.routes.by_name:
+            self._is_console = True
         # Whether there is such a database only those learn who log in: by the users of the first, where it is unknown.
         route, self._database = services.find(asked.database)
         self._route = route
@@ -260,9 +264,7 @@ class PostgresGate(Gate):
         users = self._services.users_of(route)
         database = route.database
         method: str = database.client_auth
-        passthrough = (
-            database.passthrough and method != CERT and looked_up is None and not users.is_listed(asked.user)
-        )
+        passthrough = database.passthrough and method != CERT and looked_up is None and not users.is_listed(asked.user)
         certificate = None if channel.tls is None else channel.tls.peer_certificate
         self._credential = looked_up or users.credential(asked.user)
         self._login = ClientLogin(
@@ -316,6 +318,9 @@ class PostgresGate(Gate):
         services = self._services
         # The client has said all it has to: what is left to wait for is a lease, which has a deadline of its own.
         services.gates.pop(self._channel, None)
+        if self._is_console:
+            self._open_console(user.decode("utf-8", "replace"), route, trusted=password is None)
+            return
         if self._database is None:
             self._fail("database", errors.unknown_database(asked.database, services.served()))
             return
@@ -327,6 +332,25 @@ class PostgresGate(Gate):
             return
         self._entry = Entry(services, route, name, self._database, settings, self._entered)
         self._entry.begin(password)
+
+    def _open_console(self, user: str, route: PostgresRoute, *, trusted: bool) -> None:
+        """`trusted`: the password was judged here. One that only a server can judge is none for the console."""
+        services, channel = self._services, self._channel
+        operator = services.operator
+        if operator is None or not trusted or not services.may_operate(user, channel.peer):
+            self._fail("console", errors.NOT_OPERATOR)
+            return
+        self._state = _OVER
+        channel.gate = None
+        console = channel.client = ConsoleClient(channel, user, route, services, operator)
+        services.logged_in(channel, again=False)
+        channel.send(
+            authentication_ok()
+            + CONSOLE_REPORTS.messages()
+            + backend_key_data(channel.connection_id, secrets.token_bytes(_SHORT_KEY_BYTES))
+            + ready_for_query(wire.IDLE)
+        )
+        console.data_received(self._messages.rest())
 
     def _entered(self, refusal: ErrorFields | None) -> None:
         entry, self._entry = self._entry, None

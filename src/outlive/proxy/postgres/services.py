@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from outlive.auth.postgres.certificate import tls_server_end_point
 from outlive.auth.postgres.mock import MockSecrets
+from outlive.config.addresses import is_loopback
 from outlive.config.model import ANY_DATABASE, Config
 from outlive.observe.metrics import Metrics
 from outlive.proxy.phases import CLOSED, READY
@@ -53,6 +54,7 @@ class PostgresServices(Services):
     def configure(self, config: Config) -> None:
         """See `Services`."""
         Services.configure(self, config)
+        self.admin_users = frozenset(config.admin_users)
         self.session_limits = SessionLimits(
             config.client_prepared_statements, config.client_prepared_bytes, config.client_variables_bytes
         )
@@ -138,6 +140,13 @@ class PostgresServices(Services):
         if self._binding[0] != certificate:
             self._binding = certificate, tls_server_end_point(certificate)
         return self._binding[1]
+
+    def may_operate(self, user: str, peer: str) -> bool:
+        """Whether the console is open to this user, who has logged in."""
+        if self.admin_users:
+            return user in self.admin_users
+        own = {route.database.user for route in self.routes.by_name.values()}
+        return user in own and is_loopback(peer)
 
     # -- cancellation ------------------------------------------------------------------------------
 

@@ -70,6 +70,11 @@ class PostgresConnection(ServerConnection):
         """Who it is logged in as: the pool's key."""
         return as_key(self.key)
 
+    @property
+    def thread_id(self) -> int:
+        """See `ServerConnection`: the process id of its backend."""
+        return self.backend[0]
+
     def secured(self) -> None:
         """See `ServerConnection`."""
         if self._login is not None:

@@ -275,7 +275,12 @@ class ReplyReader:
                     if end > size or not _SHORTEST_DESCRIPTION <= length <= HELD_LIMIT_BYTES:
                         break
                     completed += 1
-                elif kind != PARAMETER_DESCRIPTION or not self._extended or end > size or not _SHORTEST_DESCRIPTION <= length <= HELD_LIMIT_BYTES:
+                elif (
+                    kind != PARAMETER_DESCRIPTION
+                    or not self._extended
+                    or end > size
+                    or not _SHORTEST_DESCRIPTION <= length <= HELD_LIMIT_BYTES
+                ):
                     break
                 position = end
         except _CUT_SHORT:
