@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from outlive.proxy.phases import ASKING, INFILE, PREPARING, RELAYING, UPLOADING
-from outlive.session.postgres.analysis import LOAD, SEED
+from outlive.session.postgres.outcome import SURVIVING
 from outlive.wire import ProtocolError
 from outlive.wire.postgres.constants import IDLE
 from outlive.wire.postgres.messages import SYNC, copy_fail
@@ -17,6 +17,7 @@ from outlive.wire.postgres.reply import COPY_IN, EXTENDED
 
 if TYPE_CHECKING:
     from outlive.proxy.postgres.units import UnitClient
+    from outlive.session.postgres.unit import Unit
     from outlive.upstream.postgres.connection import PostgresConnection
     from outlive.upstream.postgres.server import PostgresServer
     from outlive.wire.postgres.reply import ReplyReader
@@ -37,12 +38,12 @@ def abandon(
         connection.transport.resume_reading()
     if session.holds or session.unsure or session.asks or session.rereads or not session.unit.plain:
         state.left = True
-    if session.held & (LOAD | SEED):
+    if session.held & SURVIVING:
         state.loaded = True
     if half_sent:
         connection.fail("its client died in the middle of a message")
     elif phase in (RELAYING, UPLOADING, INFILE) and not client.reader.done:
-        connection.lessee = Leftover(server, connection, client.reader, kind)
+        connection.lessee = Leftover(server, connection, client.reader, session.unit, kind)
         if phase != RELAYING:
             _end_unit(connection, client.reader, is_open=is_open)
         if session.status != IDLE or session.holds or session.unit.reads:
@@ -66,12 +67,15 @@ def _end_unit(connection: PostgresConnection, reader: ReplyReader, *, is_open: b
 class Leftover:
     """Takes the rest of a reply that nobody waits for, then has the connection cleaned."""
 
-    __slots__ = ("_connection", "_kind", "_reader", "_server")
+    __slots__ = ("_connection", "_kind", "_reader", "_server", "_unit")
 
-    def __init__(self, server: PostgresServer, connection: PostgresConnection, reader: ReplyReader, kind: int) -> None:
+    def __init__(
+        self, server: PostgresServer, connection: PostgresConnection, reader: ReplyReader, unit: Unit, kind: int
+    ) -> None:
         self._server = server
         self._connection = connection
         self._reader = reader
+        self._unit = unit
         self._kind = kind
         reader.parameter = self._told
 
@@ -90,6 +94,9 @@ class Leftover:
             self._connection.fail(str(error))
             return
         if reader.done:
+            self._connection.session.status = reader.status
+            if reader.error is not None and self._kind == EXTENDED:
+                self._unit.fail(reader.failed_at)  # statements that were to be prepared are not
             self._server.clean(self._connection)
         elif reader.copy == COPY_IN and copied != COPY_IN:
             _end_unit(self._connection, reader, is_open=self._kind == EXTENDED)

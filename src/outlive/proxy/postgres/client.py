@@ -194,7 +194,7 @@ class PostgresClient(UnitClient):
         if phase == PREPARING and not held:
             self._enqueue(again=True)  # nothing of the unit was sent
             return
-        told = self.reader.error is not None and self.reader.error.fatal and not self.reader.done
+        told = self.reader.error is not None and self.reader.error.fatal
         self.services.metrics.errors.add(errors.LOST.code.decode())
         if not told and (phase == READY or not self._begun or phase in (PREPARING, ASKING)):
             self.channel.send(encode_error(errors.LOST))
@@ -228,6 +228,8 @@ class PostgresClient(UnitClient):
         if self.phase == WAITING:
             self._leave_queue()
             self._give_up(errors.CANCELED)
+        elif self.phase == PREPARING:
+            self._is_cancelled = True
         elif self.phase in (RELAYING, UPLOADING, INFILE) and self.connection is not None:
             self.server.cancel(self.connection, "client")
 

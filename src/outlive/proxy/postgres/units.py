@@ -54,7 +54,7 @@ _STRAY: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
 class UnitClient(ProxiedClient):
     """A client in the middle of its unit, or before the next."""
 
-    __slots__ = ("_begun", "_ended", "_kind", "_left", "_lexer", "_open", "_skipping", "reader")
+    __slots__ = ("_begun", "_ended", "_is_cancelled", "_kind", "_left", "_lexer", "_open", "_skipping", "reader")
 
     session: ClientSession
     channel: PostgresChannel
@@ -69,7 +69,7 @@ class UnitClient(ProxiedClient):
     ) -> None:
         ProxiedClient.__init__(self, channel, session, route, services)
         self.key = route.key(session)
-        self.reader = ReplyReader(self._told)
+        self.reader = ReplyReader(self._told, session.worded)
         self._kind = SIMPLE
         self._begun = False
         """Something of the reply has gone to the client."""
@@ -79,6 +79,8 @@ class UnitClient(ProxiedClient):
         """A message that the server answers with ReadyForQuery has gone out."""
         self._skipping = False
         """The unit was refused here: the rest of it is thrown away up to its Sync."""
+        self._is_cancelled = False
+        """A CancelRequest came before the unit was sent."""
         self._left = 0
         """Bytes of a large message that are still to come; its beginning has gone out."""
         self._lexer: Lexer | None = None
@@ -88,9 +90,12 @@ class UnitClient(ProxiedClient):
     def _settle(self) -> None:
         """Keep the connection where the session needs it, else give it back."""
 
-    def _told(self, name: bytes, value: bytes) -> bool:
+    def _told(self, name: bytes, value: bytes) -> bool | bytes:
         connection = self.connection
-        return connection is not None and self.session.told(name, value, connection.session)
+        if connection is None:
+            return False
+        is_default = connection.logged_in_with.values.get(name) == value
+        return self.session.told(name, value, connection.session, is_default=is_default)
 
     def _pass_notifications(self, connection: PostgresConnection) -> None:
         """What came for this session while Outlive asked something of its own."""
@@ -163,9 +168,13 @@ class UnitClient(ProxiedClient):
             return
         self._pass_notifications(connection)
         session = self.session
+        cancelled, self._is_cancelled = self._is_cancelled, False
         if error is None:
             session.replayed(connection.session)
-            self._go(connection)
+            if cancelled:
+                self._give_up(errors.CANCELED)
+            else:
+                self._go(connection)
             return
         if not session.holds_connection:
             self.connection = self.last = None

@@ -16,11 +16,13 @@ from outlive.session.postgres.analysis import (
     CUT,
     DEALLOCATE_ALL,
     DISCARD_ALL,
+    FUNCTION,
     LOAD,
     REREAD_SETTINGS,
     RESET_ALL,
     ROLLBACK_TO,
     SAVEPOINT,
+    SEED,
     SETTINGS,
     UNREADABLE,
     Analysis,
@@ -42,6 +44,8 @@ _NO_STEPS: Final[tuple[Step, ...]] = ()
 _COMMITTED: Final = b"COMMIT"
 _NOT_RESET: Final = (b"role", b"session_authorization")
 """RESET ALL leaves these (GUC_NO_RESET_ALL)."""
+SURVIVING: Final = LOAD | SEED | FUNCTION
+"""What DISCARD ALL leaves: libraries, the seed of random(), connections of dblink."""
 _UNKNOWN: Final = REREAD_SETTINGS | CUT | UNREADABLE
 
 
@@ -157,7 +161,7 @@ def _discard(session: ClientSession, state: ServerState, discard: int) -> None:
         session.settings = overlaid(session.startup, state.settings)
     elif discard == DISCARD_ALL:
         session.forget_names()
-        session.held &= LOAD
+        session.held &= SURVIVING
         session.unsure = False
         session.rereads.clear()
         state.reset()
