@@ -12,14 +12,19 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from outlive.session.limits import DEFAULT_LIMITS, SessionLimits
 from outlive.session.mysql import analysis as lexed
 from outlive.session.mysql import executes, insert_id, local_answers, outcome, queries, set_effects, steps, virtual
 from outlive.session.mysql.actions import ANSWER, CHANGE_USER, FORWARD, KILL, QUIT, RELAY, RESET
 from outlive.session.mysql.analysis import PLAIN, PLAIN_READ, PLAIN_WRITE, Analysis, Kill
 from outlive.session.mysql.holds import Holds
 from outlive.session.mysql.lexer import DEFAULT_ANALYSER, Analyser, Lexer
-from outlive.session.limits import DEFAULT_LIMITS, SessionLimits
-from outlive.session.mysql.server_state import RESIDUE_CHARACTERISTICS, RESIDUE_DIAGNOSTICS, ServerState
+from outlive.session.mysql.server_state import (
+    RESIDUE_CHARACTERISTICS,
+    RESIDUE_DIAGNOSTICS,
+    RESIDUE_UNREPORTED,
+    ServerState,
+)
 from outlive.session.mysql.settings import EMPTY, MULTI_STATEMENTS, SCHEMA, Settings, difference, updated
 from outlive.session.mysql.steps import Step
 from outlive.session.mysql.variables import VIRTUAL
@@ -405,6 +410,8 @@ class ClientSession:
 
     def renewal(self, state: ServerState) -> int:
         """What this connection needs before `steps_before` can take it to the session's settings: usually nothing."""
+        if state.residue & RESIDUE_UNREPORTED and state.owner is not self:
+            return RENEW_BY_CHANGE_OF_USER
         if state.settings is self.settings:
             return RENEW_NOT
         way = difference(state.settings, self.settings, self.facts.baseline)

@@ -13,6 +13,7 @@ from outlive.session.mysql.server_state import (
     RESIDUE_CHARACTERISTICS,
     RESIDUE_DIAGNOSTICS,
     RESIDUE_INSERT_ID,
+    RESIDUE_UNREPORTED,
     ROLE_UNKNOWN,
     ServerState,
 )
@@ -20,10 +21,13 @@ from outlive.session.mysql.settings import MULTI_STATEMENTS, PARSING_NAMES, SCHE
 from outlive.session.mysql.steps import Step, ask_step, ping_step
 from outlive.session.mysql.variables import EXPLAINED, VIRTUAL
 from outlive.wire.mysql.constants import (
+    ER_BAD_FIELD_ERROR,
     ER_MAX_PREPARED_STMT_COUNT_REACHED,
+    ER_NO_SUCH_TABLE,
     ER_PARSE_ERROR,
     SERVER_STATUS_AUTOCOMMIT,
     SERVER_STATUS_CURSOR_EXISTS,
+    SERVER_STATUS_IN_TRANS,
     SERVER_STATUS_LAST_ROW_SENT,
 )
 from outlive.wire.mysql.reply import REPLY_FETCH, REPLY_OK, REPLY_PREPARE, REPLY_STATISTICS, ReplyReader
@@ -41,6 +45,8 @@ reported.
 """
 
 
+_BEFORE_THE_BEGINNING: Final = frozenset((ER_PARSE_ERROR, ER_BAD_FIELD_ERROR, ER_NO_SUCH_TABLE))
+_CALLERS: Final = frozenset((b"SELECT", b"WITH", b"DO"))
 _GENERATES_NO_ID: Final = frozenset((b"SELECT", b"SET", b"SHOW", b"USE", b"BEGIN", b"START", b"COMMIT", b"ROLLBACK"))
 _WITHOUT_TABLES: Final = frozenset(
     (b"SET", b"BEGIN", b"START", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE", b"USE")
@@ -57,13 +63,12 @@ def finish(session: ClientSession, reader: ReplyReader, state: ServerState) -> l
     _record_counts(session, reader)
     _record_diagnostics(session, reader, state)
     if reader.error:
-        if (
-            session.in_transaction
-            or analysis.statements > 1
-            or not (analysis.plain and session.status & SERVER_STATUS_AUTOCOMMIT)
-        ):
-            # An ERR carries no status, and the statement may have begun or ended a transaction (a deadlock, a CALL).
+        if not _surely_did_nothing(session, analysis, reader.error):
+            # An ERR carries neither status nor reports, and the statement may have begun or ended a transaction (a
+            # deadlock, a CALL), or changed settings in stored code: the next OK tells, whoever's it would be.
             after.append(ping_step(steps.ASK_STATUS, session))
+        if _reports_nothing(session, analysis):
+            state.residue |= RESIDUE_UNREPORTED
     elif session.reply_kind not in _WITHOUT_STATUS:
         session.status = reader.status
     _record_insert_id(session, reader, state)
@@ -104,6 +109,23 @@ def _learn(session: ClientSession, reader: ReplyReader, collation: bool) -> None
 def _never_ran(analysis: Analysis, error: int) -> bool:
     """A text that the server could not read did nothing; unless it is stored or dynamic code that cannot be read."""
     return error == ER_PARSE_ERROR and analysis.statements == 1 and analysis.verb not in _OPAQUE_VERBS
+
+
+def _surely_did_nothing(session: ClientSession, analysis: Analysis, error: int) -> bool:
+    """The usual mistakes, which show before a plain statement begins; not inside of what it calls."""
+    return (
+        error in _BEFORE_THE_BEGINNING
+        and analysis.plain
+        and not (analysis.verb in _CALLERS and not analysis.read)
+        and not session.characteristics
+        and session.status & (SERVER_STATUS_AUTOCOMMIT | SERVER_STATUS_IN_TRANS) == SERVER_STATUS_AUTOCOMMIT
+    )
+
+
+def _reports_nothing(session: ClientSession, analysis: Analysis) -> bool:
+    """MariaDB tells of what stored code did before it failed only with the next change of state (measured)."""
+    calls = analysis.call or (analysis.verb in _CALLERS and not analysis.read)
+    return calls and session.facts.mariadb and session.reply_kind != REPLY_PREPARE
 
 
 def _record_counts(session: ClientSession, reader: ReplyReader) -> None:
@@ -225,6 +247,14 @@ def _apply_changes(session: ClientSession, changes: SessionChanges, state: Serve
     return b"character_set_connection" in names and b"collation_connection" not in names
 
 
+def _apply_late_changes(session: ClientSession, raw: bytes, state: ServerState) -> None:
+    """What a statement had changed before it failed."""
+    collation_unknown = _apply_changes(session, parse_changes(raw), state)
+    if collation_unknown or (session.state_change and _explain(session, session.analysis)):
+        session.holds.add(UNEXPLAINED, None)
+        state.role = ROLE_UNKNOWN
+
+
 def _visits_schema(session: ClientSession, updates: list[tuple[bytes, bytes]]) -> bool:
     """Both servers run a prepared statement in the schema it was prepared in, and say so though they come back."""
     values = session.settings.values
@@ -313,6 +343,7 @@ def _questions(
     if analysis.after & lexed.ASK_FOUND_ROWS and not failed:
         found.append(ask_step(b"SELECT FOUND_ROWS()", steps.ASK_FOUND_ROWS, session))
     untold = session.facts.mariadb and (analysis.call or analysis.after & lexed.ASK_UNTOLD)  # also inside a procedure
+    untold |= failed and _reports_nothing(session, analysis)
     if untold or (analysis.after & lexed.ASK_SETTINGS and state.settings is not before):
         found.append(ask_step(session.facts.snapshot_sql(), steps.ASK_SETTINGS, session))
     if collation:
@@ -358,6 +389,8 @@ def step_done(step: Step, reply: SmallReply, state: ServerState) -> None:
         state.last_insert_id = step.argument
     elif purpose == steps.ASK_STATUS and reply.ok is not None and session is not None:
         session.status = reply.ok.status
+        if reply.ok.changes:
+            _apply_late_changes(session, reply.ok.changes, state)
     elif session is not None:
         _captured(session, purpose, reply, state)
 

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 RESIDUE_DIAGNOSTICS: Final = 1
 """Warnings or an error of the owner's last statement; captured by SHOW WARNINGS before another client's use."""
 RESIDUE_INSERT_ID: Final = 2
-"""The owner's LAST_INSERT_ID() may differ from the OK's insert id: an INSERT of an explicit value reports that
-value and
-leaves LAST_INSERT_ID() as it was."""
+"""The owner's LAST_INSERT_ID() may differ from the OK's insert id: an INSERT of an explicit value reports that value
+and leaves LAST_INSERT_ID() as it was."""
 RESIDUE_CHARACTERISTICS: Final = 4
 """A SET TRANSACTION waits for the next transaction; a bare ROLLBACK takes it away (measured on both servers)."""
+
+RESIDUE_UNREPORTED: Final = 8
+"""Stored code may have changed what no report tells: gone, with its role, before another client's use."""
 
 RESIDUE_OF_OWNER: Final = RESIDUE_DIAGNOSTICS | RESIDUE_INSERT_ID
 """What is captured for the owner before anything takes it away."""
@@ -130,7 +132,7 @@ class ServerState:
     def forget_owner(self) -> None:
         """The owner is gone, and with it whoever could ask for its warnings and ids."""
         self.owner = None
-        self.residue &= RESIDUE_CHARACTERISTICS
+        self.residue &= ~RESIDUE_OF_OWNER
 
     def add_prepared(self, statement: Statement, id_bytes: bytes) -> None:
         """A statement was prepared; beyond `prepared_max` the least recently used is to be closed.
