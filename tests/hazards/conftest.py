@@ -43,7 +43,7 @@ def node(server: DatabaseServer) -> Iterator[OutliveProcess]:
     """The node that the tests of a file share."""
     columns = "id INT AUTO_INCREMENT PRIMARY KEY, n INT"
     server.query(f"CREATE TABLE IF NOT EXISTS test.stolen ({columns}) AUTO_INCREMENT = 9000")
-    with OutliveProcess(configuration(server, acquire_timeout_s=5)) as started:
+    with OutliveProcess(configuration(server, acquire_timeout_s=15)) as started:
         yield started
         print(f"--- log of the hazard tests' node ---\n{started.log[-20000:]}")
 

@@ -59,7 +59,7 @@ class Raw:
         account: Account = APP,
         capabilities: int = MODERN,
         database: bytes = b"test",
-        timeout_s: float = 20.0,
+        timeout_s: float = 60.0,
     ) -> None:
         self.socket = socket.create_connection((host, port), timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -382,7 +382,7 @@ class Conversation:
         """The thief's turn."""
         if self.node is None or self.thief is None:
             return
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + 20
         held = self.node.metric("outlive_leases_held")
         # A reply may be ahead of Outlive's own last questions.
         while held != self.holds and time.monotonic() < deadline:

@@ -249,9 +249,9 @@ def test_the_reason_is_in_log_and_metrics(
     try:
         seen(connection, Step("SELECT GET_LOCK('shown', 0)"))
         seen(connection, Step("SELECT GET_LOCK('shown', 0)"))
+        node.process.wait_line(f"event=pinned client={connection.thread_id()} user=app reason=get_lock")
         assert node.metric("outlive_pins_total", reason="get_lock") == before + 1
         assert node.metric("outlive_pinned", reason="get_lock") == 1
-        node.process.wait_line(f"event=pinned client={connection.thread_id()} user=app reason=get_lock")
     finally:
         connection.close()
     thieves[0].steal()

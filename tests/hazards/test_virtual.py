@@ -98,7 +98,7 @@ def test_they_are_never_sent(
     assert ours
     node.process.pause()
     try:
-        eventually(lambda: not ours & set(server.connection_ids(APP.user)), timeout_s=15)
+        eventually(lambda: not ours & set(server.connection_ids(APP.user)))
     finally:
         node.process.resume()
 

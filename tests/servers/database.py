@@ -239,6 +239,11 @@ class DatabaseServer:
             with contextlib.suppress(pymysql.err.OperationalError):  # 1094: it has ended meanwhile
                 self.query(f"KILL {number}")
 
+    def wait_end(self, number: int) -> None:
+        """Returns when a connection that was closed has ended here too, and its locks are free."""
+        listed = f"SELECT 1 FROM information_schema.processlist WHERE id = {number}"
+        eventually(lambda: not self.query(listed))
+
     def wait_gone(self, user: str | None = None) -> None:
         """Returns when it lists no connection of `user` (of anybody): it does for a while after an end."""
         eventually(lambda: not self.connection_ids(user))
