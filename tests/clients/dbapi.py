@@ -21,7 +21,7 @@ class Driver:
     survives_missing_files = True
     """LOAD DATA LOCAL of a file that is not there breaks some drivers' connections, direct as well."""
 
-    def connect(self, target: Target, **options: Any) -> Any:
+    def connect(self, target: Any, **options: Any) -> Any:
         """With the target's account and database; `options` are the driver's own and win."""
         raise NotImplementedError
 
@@ -51,7 +51,7 @@ class Driver:
 class Session:
     """A connection whose answers go into a transcript."""
 
-    def __init__(self, driver: Driver, target: Target, **options: Any) -> None:
+    def __init__(self, driver: Driver, target: Any, **options: Any) -> None:
         self.driver = driver
         self.connection = driver.connect(target, **options)
         self.cursor = self.connection.cursor()
@@ -68,7 +68,7 @@ class Session:
             return None
         names = [(column[0], column[1]) for column in cursor.description] if cursor.description else None
         # What lastrowid and rowcount hold after a SELECT differs by driver, not by server.
-        counts = (cursor.rowcount, cursor.lastrowid) if rows is None else (len(rows), None)
+        counts = (cursor.rowcount, getattr(cursor, "lastrowid", None)) if rows is None else (len(rows), None)
         self.transcript.append((statement[:100], names, rows, counts))
         return rows
 
@@ -85,7 +85,7 @@ class Session:
 
 
 @contextlib.contextmanager
-def opened(driver: Driver, target: Target, **options: Any) -> Iterator[Session]:
+def opened(driver: Driver, target: Any, **options: Any) -> Iterator[Session]:
     session = Session(driver, target, **options)
     try:
         yield session

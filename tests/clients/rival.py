@@ -1,7 +1,7 @@
 """Another client, which takes the only server connection whenever it is free and leaves it in another state."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -38,9 +38,18 @@ class Rival:
     It logs in as the client under test does (`connect`), so that both share connections and not only the budget.
     """
 
-    def __init__(self, connect: Callable[[], Any], *, errors: type[Exception] = pymysql.MySQLError) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        *,
+        errors: type[Exception] = pymysql.MySQLError,
+        statements: Sequence[str] = _STATEMENTS,
+        code: Callable[[Any], Any] = lambda error: error.args[0],
+    ) -> None:
         self._connect = connect
         self._errors = errors
+        self._statements = statements
+        self._code = code
         self._begun = threading.Event()
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rival", daemon=True)
@@ -75,7 +84,7 @@ class Rival:
             cursor = connection.cursor()
             expected: list[Any] | None = None
             while not self._ends.is_set():
-                answers = [self._answer(cursor, statement) for statement in _STATEMENTS]
+                answers = [self._answer(cursor, statement) for statement in self._statements]
                 assert expected is None or answers == expected, (answers, expected)
                 expected = answers
                 self._begun.set()
@@ -89,7 +98,7 @@ class Rival:
             cursor.execute(statement)
             return [tuple(row) for row in cursor.fetchall()] if cursor.description else None
         except self._errors as error:
-            return error.args[0]
+            return self._code(error)
         finally:
             self.answered += 1
 

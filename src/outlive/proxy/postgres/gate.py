@@ -75,6 +75,8 @@ class PostgresGate(Gate):
         "_is_console",
         "_login",
         "_messages",
+        "_ok",
+        "_proven",
         "_question",
         "_route",
         "_settings",
@@ -95,6 +97,9 @@ class PostgresGate(Gate):
         self._credential: Credential | None = None
         self._question: Question | None = None
         self._entry: Entry | None = None
+        self._ok = authentication_ok()
+        """What says that the password is right, as long as it was not sent."""
+        self._proven = False
         self._route: PostgresRoute | None = None
         self._wanted: Wanted | None = None
         self._settings: Settings | None = None
@@ -286,7 +291,12 @@ class PostgresGate(Gate):
         verdict = step.verdict
         if isinstance(verdict, Accepted):
             self._learn(verdict)
+            self._proven = True
             self._enter(verdict.user, None)
+            if self._state == _ENTERING:
+                # At once, as servers do: libpq tries a login that fails before this a second time, without TLS.
+                self._channel.send(self._ok)
+                self._ok = b""
         elif isinstance(verdict, Passthrough):
             self._enter(verdict.user, verdict.password)
         elif isinstance(verdict, Refused):
@@ -345,7 +355,7 @@ class PostgresGate(Gate):
         console = channel.client = ConsoleClient(channel, user, route, services, operator)
         services.logged_in(channel, again=False)
         channel.send(
-            authentication_ok()
+            self._ok
             + CONSOLE_REPORTS.messages()
             + backend_key_data(channel.connection_id, secrets.token_bytes(_SHORT_KEY_BYTES))
             + ready_for_query(wire.IDLE)
@@ -383,7 +393,7 @@ class PostgresGate(Gate):
         client = channel.client = PostgresClient(channel, session, route, services)
         services.logged_in(channel, again=False)
         channel.send(
-            authentication_ok()
+            self._ok
             + entry.reported.messages()
             + backend_key_data(channel.connection_id, channel.cancel_key)
             + ready_for_query(wire.IDLE)
@@ -397,7 +407,7 @@ class PostgresGate(Gate):
         self._services.metrics.logins_refused.add(reason)
         self._state = _OVER
         if not self._channel.closing:
-            self._channel.send(encode_error(error))
+            self._channel.send((self._ok if self._proven else b"") + encode_error(error))
         self.end()
 
     def end(self) -> None:

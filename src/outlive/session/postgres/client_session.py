@@ -12,19 +12,22 @@ from outlive.session.limits import DEFAULT_LIMITS, SessionLimits
 from outlive.session.postgres import outcome, virtual
 from outlive.session.postgres.analysis import (
     BACKSLASH_ESCAPES,
+    DISCARD_ALL,
     REASONS,
+    RESET_ALL,
     SEQUENCE_ASKED,
+    TEMPORARY_TABLE,
     UNSAFE_ENCODING,
     UNSAFE_ENCODINGS,
     Analysis,
 )
 from outlive.session.postgres.lexer import DEFAULT_ANALYSER, Analyser
-from outlive.session.postgres.prepared import Statement, forget
+from outlive.session.postgres.prepared import Statement, forget, forget_all, in_clients_words
 from outlive.session.postgres.replay import Settings, difference
 from outlive.session.postgres.steps import REPLAY, Step, query_step
 from outlive.session.postgres.unit import Unit
 from outlive.wire.postgres.constants import FEATURE_NOT_SUPPORTED, IDLE, INVALID_SQL_STATEMENT_NAME
-from outlive.wire.postgres.messages import query
+from outlive.wire.postgres.messages import parameter_status, query
 from outlive.wire.postgres.reply import SIMPLE
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ _NO_STEPS: Final[tuple[Step, ...]] = ()
 _PLAN_CHANGED: Final = b"RRevalidateCachedQuery\0"
 """The error's routine, which is not translated: "cached plan must not change result type"."""
 _DISCARD_SEQUENCES: Final = b"DISCARD SEQUENCES"
+_ALTERS: Final = (b"ALTER ", b"DROP ", b"CREATE VIEW", b"CREATE MATERIALIZED VIEW")
+_DROP_TABLE: Final = b"DROP TABLE"
 
 
 class ClientSession:
@@ -50,6 +55,8 @@ class ClientSession:
 
     __slots__ = (
         "_mode_of",
+        "_welcome",
+        "alters",
         "analyser",
         "answer",
         "asks",
@@ -91,7 +98,7 @@ class ClientSession:
         self.database = database
         self.startup = startup
         self.settings = startup
-        self.reported = reported
+        self.reported = self._welcome = reported
         self.connection_id = connection_id
         self.analyser = analyser
         self.limits = limits
@@ -114,6 +121,8 @@ class ClientSession:
         """SETs of the open transaction, which are in force from its COMMIT on."""
         self.savepoints = False
         """The open transaction has some: what a ROLLBACK TO took back only the server knows."""
+        self.alters = False
+        """The open transaction has changed tables or views."""
         self.unsure = False
         """The settings must be read from the server before anything is replayed."""
         self.rereads: set[bytes] = set()
@@ -149,15 +158,32 @@ class ClientSession:
 
     # -- what the client is told of its settings ---------------------------------------------------
 
-    def told(self, name: bytes, value: bytes, state: ServerState) -> bool:
-        """A ParameterStatus came with a reply; whether the client needs it."""
+    def told(self, name: bytes, value: bytes, state: ServerState, *, is_default: bool = False) -> bool | bytes:
+        """A ParameterStatus came with a reply; whether the client needs it, or what it needs in its place.
+
+        `is_default`: of a server connection without settings.
+        """
         state.reported = state.reported.with_(name, value)
-        reported = self.reported.with_(name, value)
+        own = value
+        if is_default and name.lower() in self.startup.values and self._resets(name.lower()):
+            own = self._welcome.values.get(name, value)  # the client's default is what its startup packet said
+        reported = self.reported.with_(name, own)
         if reported is self.reported:
             return False
         self.reported = reported
         self._find_mode()
-        return True
+        return own is value or parameter_status(name, own)
+
+    def _resets(self, name: bytes) -> bool:
+        """Whether the unit under way has set this back to its default."""
+        parts = [part for _, analysis in self.unit.executed for part in analysis.parts]
+        return any(part.discard in (RESET_ALL, DISCARD_ALL) for part in parts) or any(
+            found.name == name and found.value is None for part in parts for found in part.assignments
+        )
+
+    def worded(self, payload: bytes) -> bytes:
+        """An ErrorResponse as the client gets it."""
+        return in_clients_words(payload, self.names)
 
     def catch_up(self, state: ServerState) -> bytes:
         """ParameterStatus messages of what this connection says otherwise than what the client knows."""
@@ -252,6 +278,8 @@ class ClientSession:
         """The unit's ReadyForQuery came. What must be asked before the connection may go on to others."""
         unit = self.unit
         self.status = reader.status
+        if not unit.reads or self.alters:
+            self._altered(reader.tags)
         if reader.error is not None:
             unit.fail(0 if kind == SIMPLE else reader.failed_at)
         elif unit.plain:
@@ -259,6 +287,16 @@ class ClientSession:
                 self.portals.clear()
             return _NO_STEPS
         return outcome.settle(self, reader, state, kind)
+
+    def _altered(self, tags: list[bytes]) -> None:
+        """Statements that were prepared before a table changed are none that a new Parse would make."""
+        changed = self.alters
+        for tag in tags:
+            if tag.startswith(_ALTERS) and not (tag == _DROP_TABLE and self.held & TEMPORARY_TABLE):
+                changed = True
+        if changed:
+            self.alters = self.status != IDLE  # once more at its end: others have parsed the old table meanwhile
+            forget_all()
 
     def failed(self, error: ErrorFields, failed_at: int, state: ServerState) -> None:
         """The server refused a statement. What it says of prepared ones holds for whoever uses them next."""
@@ -276,5 +314,5 @@ class ClientSession:
         self.held = self.asks = 0
         self.tentative.clear()
         self.portals.clear()
-        self.unsure = self.savepoints = False
+        self.unsure = self.savepoints = self.alters = False
         self.rereads.clear()

@@ -6,6 +6,8 @@ and that a statement which one client prepared need not be prepared again for th
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from itertools import count
 from typing import Final
 from weakref import WeakValueDictionary
@@ -54,6 +56,25 @@ def interned(sql: bytes, types: bytes, context: object, analysis: Analysis) -> S
 def private(sql: bytes, types: bytes, analysis: Analysis) -> Statement:
     """A Statement of its own: what its parsing depends on is not known, or it is the unnamed one."""
     return Statement(PREFIX + b"%d" % next(_numbers), sql, types, analysis)
+
+
+_QUOTED: Final = re.compile(rb'"(%b\d+)"' % PREFIX)
+
+
+def in_clients_words(text: bytes, names: Mapping[bytes, Statement]) -> bytes:
+    """What a server says, with the client's names for its statements; the very object where none is named."""
+    if PREFIX not in text:
+        return text
+    known = {statement.name: name for name, statement in names.items()}
+    return _QUOTED.sub(lambda found: b'"%b"' % known.get(found[1], found[1]), text)
+
+
+def forget_all() -> None:
+    """Tables or views changed: whoever prepares a text from here on has it parsed again, as without Outlive.
+
+    Those who hold a statement get what they would get without Outlive, too.
+    """
+    _statements.clear()
 
 
 def forget(statement: Statement) -> None:

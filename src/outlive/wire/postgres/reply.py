@@ -46,7 +46,7 @@ from outlive.wire.postgres.constants import (
     ROW_DESCRIPTION,
 )
 from outlive.wire.postgres.errors import ErrorFields, parse_error
-from outlive.wire.postgres.messages import parse_parameter_status
+from outlive.wire.postgres.messages import message, parse_parameter_status
 
 # Kinds of unit, as the client's messages determine them.
 SIMPLE: Final = 0  # a Query alone
@@ -134,7 +134,8 @@ class ReplyReader:
     from that ordinal on were not run); `parameters`, the last value of each setting that was reported; `copy`, the
     direction of a COPY that goes on; `suspended`, when a portal was left with rows.
 
-    `parameter(name, value)` is asked for each ParameterStatus whether the client gets it; None: it gets all.
+    `parameter(name, value)` is asked for each ParameterStatus whether the client gets it, or which message it gets in
+    its place; None: it gets all. `worded(payload)` gives what a client is told of an ErrorResponse.
     After a ProtocolError the reader and both connections are of no more use.
     """
 
@@ -162,10 +163,16 @@ class ReplyReader:
         "suspended",
         "tags",
         "verbs",
+        "worded",
     )
 
-    def __init__(self, parameter: Callable[[bytes, bytes], bool] | None = None) -> None:
+    def __init__(
+        self,
+        parameter: Callable[[bytes, bytes], bool | bytes] | None = None,
+        worded: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         self.parameter = parameter
+        self.worded = worded
         self.status = IDLE
         self._carry: bytearray | None = None
         self._need = self._skip = 0
@@ -322,8 +329,11 @@ class ReplyReader:
             last = min(end, position + ERROR_HELD_BYTES) if kind == ERROR_RESPONSE else end
             if last > size and kind not in _PASSING:
                 break
-            if not self._told(kind, data[position + 5 : last] if kind in _LOOKED_INTO else b"", last == end):
+            told = self._told(kind, data[position + 5 : last] if kind in _LOOKED_INTO else b"", last == end)
+            if told is not True:
                 out.append(data[copied:position])
+                if told:
+                    out.append(told)
                 copied = min(end, size)
                 self._dropping = end > size
             position = end
@@ -357,13 +367,16 @@ class ReplyReader:
             kind, length = _unpack_head(data, position)
             self._need = min(length + 1, ERROR_HELD_BYTES) if kind == ERROR_RESPONSE else length + 1
 
-    def _told(self, kind: int, payload: bytes, whole: bool) -> bool:
-        """Takes note of a message; whether it is forwarded."""
+    def _told(self, kind: int, payload: bytes, whole: bool) -> bool | bytes:
+        """Takes note of a message; whether it is forwarded, or what in its place."""
         if kind == NOTIFICATION_RESPONSE:
             return True
         if kind == ERROR_RESPONSE:
             self._failed(parse_error(payload, whole))
-            return True
+            if self.worded is None or not whole:
+                return True
+            worded = self.worded(payload)
+            return True if worded is payload else message(ERROR_RESPONSE, worded)
         if kind == READY_FOR_QUERY:
             self._ready(payload[0])
             return True
@@ -419,7 +432,7 @@ class ReplyReader:
         self.status = status
         self.done = self._special = True
 
-    def _reported(self, name: bytes, value: bytes) -> bool:
+    def _reported(self, name: bytes, value: bytes) -> bool | bytes:
         self.parameters[name] = value
         self._dirty = True
         if len(self.parameters) > PARAMETERS_LIMIT:

@@ -217,6 +217,21 @@ def test_reported_settings_are_forwarded_as_the_policy_says() -> None:
             assert len(asked) == sent.count(STATUS) + sent.count(other)
 
 
+def test_settings_and_errors_are_told_in_other_words() -> None:
+    other = messages.parameter_status(b"TimeZone", b"Asia/Tokyo")
+    long = errors.error_response(b"ERROR", b"42P01", b"no such " + b"x" * ERROR_HELD_BYTES)
+    sent = ONE + STATUS + ERROR + STATUS + Z
+    expected = ONE + other + ERROR.replace(b"table", b"chair") + other + Z
+    for size in (1, 7, len(sent)):
+        reader = ReplyReader(lambda name, value: other, lambda payload: payload.replace(b"table", b"chair"))
+        reader.start(EXTENDED)
+        assert b"".join(reader.feed(sent[at : at + size]) for at in range(0, len(sent), size)) == expected
+        assert reader.error is not None
+        assert reader.error.message == b"no such table"  # as the server said it
+        reader.start(EXTENDED)
+        assert b"".join(reader.feed(part) for part in (ONE + long, Z)) == ONE + long + Z
+
+
 def test_replies_to_messages_the_client_did_not_send_are_taken_out() -> None:
     sent = ONE + NOTICE + TWO + T + D + C + Z
     _, seen = read(sent, EXTENDED, lambda reader: reader.swallow(0))

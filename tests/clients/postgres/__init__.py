@@ -1,0 +1,1 @@
+"""PostgreSQL's drivers and programs as they come, direct and through Outlive."""
