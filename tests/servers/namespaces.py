@@ -5,8 +5,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from outlive.storm.hosts import Hosts, in_namespace
-
+from .hosts import Hosts, in_namespace
 from .processes import Process, ServerError
 
 T = TypeVar("T")

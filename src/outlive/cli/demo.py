@@ -2,91 +2,169 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 import sys
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from enum import StrEnum
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from outlive.cli.output import FAILED, OK, report, say
+from outlive.cli.output import FAILED, OK, USAGE, report, say
 
 if TYPE_CHECKING:
-    from outlive.storm.scenario import Figures, Size
+    from outlive.storm.demo import Demo
+
+PAGE: Final = "outlive-demo.html"
+KEPT: Final = 4
+"""Connections of the database that Outlive cannot have: three for superusers, and the observer's."""
+
+
+class Death(StrEnum):
+    """How functions vanish."""
+
+    CUT = "cut"
+    FROZEN = "frozen"
 
 
 def demo(
-    generations: Annotated[int, typer.Option(min=1, max=50, help="How often all functions vanish.")] = 5,
-    functions: Annotated[int, typer.Option(min=1, max=200, help="Functions in each generation.")] = 40,
+    functions: Annotated[int, typer.Option(min=1, max=5000, help="Functions that vanish in each run.")] = 300,
+    generations: Annotated[int, typer.Option(min=1, max=30, help="They come, and vanish, in so many groups.")] = 10,
+    max_connections: Annotated[int, typer.Option(min=10, max=500, help="Of the database.")] = 50,
+    budget: Annotated[int, typer.Option(min=1, max=496, help="Outlive's connections to the database.")] = 20,
+    death: Annotated[
+        Death | None, typer.Option(help="Links cut, or frozen by SIGSTOP [cut where the machine allows it].")
+    ] = None,
+    page: Annotated[
+        str | None, typer.Option(metavar="FILE", help=f"A page with plots of both runs [{PAGE}; with --json none].")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> int:
-    """Functions that vanish by the hundred on a small MariaDB of its own: direct, then through Outlive."""
-    try:
-        from outlive.storm.scenario import Scenario, Size
-    except ModuleNotFoundError as error:
-        if error.name != "pymysql":
-            raise
-        say("The demo's functions use PyMySQL, which is not installed. Run: pip install 'outlive[embedded]'")
-        return FAILED
-    from outlive.storm.children import ScenarioError
-    from outlive.storm.hosts import HostError
+    """Functions that vanish by the hundred, on a small PostgreSQL of its own: direct, then through Outlive."""
+    from outlive.storm import room
+    from outlive.storm.demo import Demo
+    from outlive.storm.errors import ScenarioError
+    from outlive.storm.place import place
+    from outlive.storm.scenario import Size
 
-    size = Size(generations=generations, functions=functions)
+    if budget > max_connections - KEPT:
+        say(f"A budget of {budget} does not fit into {max_connections} connections: {KEPT} are superusers'.")
+        return USAGE
+    obstacle = ""
+    if not room.inside():
+        obstacle = "as --death asks" if death is Death.FROZEN else room.obstacle()
+        if death is Death.CUT and obstacle:
+            say(f"Links cannot be cut on this machine: {obstacle}. Leave --death out to have functions frozen instead.")
+            return FAILED
+        if not obstacle:
+            sizes = {"functions": functions, "generations": generations, "max-connections": max_connections}
+            arguments = [f"--{name}={value}" for name, value in {**sizes, "budget": budget}.items()]
+            room.enter(["demo", *arguments, *([f"--page={page}"] if page else []), *(["--json"] if json else [])])
+    began = monotonic()
+    shown = Demo(place(obstacle), Size(functions, generations), max_connections, budget)
     try:
-        direct = Scenario(size, through_outlive=False, progress=_progress)
-        _progress(
-            f"{size.total} functions in {generations} generations on a MariaDB with {size.max_connections} connections."
-        )
-        _progress(f"How they die: {direct.deaths}. Every tenth dies inside a transaction.")
-        _progress("Direct:")
-        before = direct.run()
-        _progress(f"Through Outlive, on {size.budget} connections:")
-        through = Scenario(size, through_outlive=True, progress=_progress)
-        after = through.run()
-    except (ScenarioError, HostError) as error:
+        _run(shown)
+    except ScenarioError as error:
         say(str(error))
         return FAILED
     if json:
-        report({"size": asdict(size), "deaths": direct.deaths, "direct": _as_json(before), "outlive": _as_json(after)})
+        report(_as_json(shown, monotonic() - began))
     else:
-        _show(size, before, after)
-    return OK if after.outcomes["served"] == size.total else FAILED
+        _show(shown, monotonic() - began)
+    written = _write(Path(page or PAGE), shown) if page or not json else True
+    if not json:
+        _say_what_next(Path(page or PAGE) if written else None)
+    held = shown.records[1].figures
+    kept = held.answered == held.requests and held.server_connections_peak <= budget and not held.dangling
+    return OK if kept and written else FAILED
 
 
-def _progress(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+def _run(shown: Demo) -> None:
+    from rich.console import Console
+
+    from outlive.cli.picture import Picture
+
+    # As Ctrl-C does: what was started is ended in order, and its folder removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(stderr=True)
+    size = shown.size
+    console.print(
+        f"{size.functions} functions live and die, in {size.generations} generations, and close nothing: "
+        f"{shown.place.deaths}.\n",
+        markup=False,
+        highlight=False,
+    )
+    with Picture(shown, console):
+        shown.run()
 
 
-def _as_json(figures: Figures) -> dict[str, object]:
+def _as_json(shown: Demo, seconds: float) -> dict[str, object]:
+    direct, through = shown.records
     return {
-        "outcomes": dict(figures.outcomes),
-        "median_s": figures.median_s,
-        "peak_connections": figures.peak_connections,
-        "dangling_connections": figures.dangling,
-        "open_transactions": figures.open_transactions,
+        "database": shown.database,
+        "max_connections": direct.limit,
+        "budget": through.budget,
+        "generations": shown.size.generations,
+        "deaths": shown.place.deaths,
+        "seconds": round(seconds, 1),
+        "direct": {**direct.figures.as_json(), "codes": dict(direct.codes)},
+        "outlive": {**through.figures.as_json(), "codes": dict(through.codes)},
     }
 
 
-def _show(size: Size, direct: Figures, through: Figures) -> None:
+def _show(shown: Demo, seconds: float) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{size.total} functions, {size.max_connections} connections")
+    from outlive.storm.report import rows_of
+    from outlive.storm.summary import sentences
+
+    table = Table(
+        title=f"{shown.database}, max_connections = {shown.max_connections}, in {seconds:.0f} s", title_justify="left"
+    )
     table.add_column("")
-    table.add_column("direct", justify="right")
-    table.add_column("through Outlive", justify="right")
-    rows: list[tuple[str, object, object]] = [
-        ("functions served", direct.outcomes["served"], through.outcomes["served"]),
-        ("refused: too many connections", direct.outcomes["refused"], through.outcomes["refused"]),
-        ("failed otherwise", _failed(direct), _failed(through)),
-        ("median time of a served function", f"{direct.median_s * 1000:.0f} ms", f"{through.median_s * 1000:.0f} ms"),
-        ("most connections at the database", direct.peak_connections, through.peak_connections),
-        ("transactions of the dead still open", direct.open_transactions, through.open_transactions),
-        ("dangling connections at the end", direct.dangling, through.dangling),
+    for record in shown.records:
+        table.add_column(record.name, justify="right")
+    for name, values in rows_of([record.figures for record in shown.records]):
+        table.add_row(name, *values)
+    console = Console()
+    console.print(table)
+    for sentence in sentences(*shown.records):
+        console.print(sentence, markup=False, highlight=False)
+
+
+def _write(file: Path, shown: Demo) -> bool:
+    from outlive.storm.demo_page import demo_page
+
+    try:
+        file.write_text(demo_page(shown), encoding="utf-8")
+    except OSError as error:
+        say(f"The page cannot be written to {file}: {error.strerror}. Name another file with --page.")
+        return False
+    return True
+
+
+def _say_what_next(file: Path | None) -> None:
+    outlive = _command()
+    lines = ["", *([f"Both runs as a picture: {file.absolute()}"] if file is not None else [])]
+    lines += [
+        "What to type next:",
+        f"  {outlive} serve",
+        "      a PostgreSQL of its own, for your functions' drivers on 127.0.0.1:6432",
+        f"  {outlive} serve 'postgresql://USER@HOST/DATABASE?password_env=DB_PASSWORD&max_connections=20'",
+        "      your own database",
+        f"  {outlive} demo --functions 1000 --generations 20",
+        "      more of them",
     ]
-    for name, left, right in rows:
-        table.add_row(name, str(left), str(right))
-    Console().print(table)
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _failed(figures: Figures) -> int:
-    return figures.outcomes.total() - figures.outcomes["served"] - figures.outcomes["refused"]
+def _command() -> str:
+    """How this program is called here: it may be in a virtual environment that is not active."""
+    beside = Path(sys.executable).with_name("outlive")
+    if shutil.which("outlive") is not None or not beside.exists():
+        return "outlive"
+    here = Path.cwd()
+    return str(beside.relative_to(here)) if beside.is_relative_to(here) else str(beside)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,16 +28,20 @@ def serve(
     *,
     config: Annotated[str | None, typer.Option(metavar="FILE", help="The configuration, a TOML file.")] = None,
     mysql: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="MySQL clients [127.0.0.1:6033].")] = None,
-    postgres: Annotated[
-        str | None, typer.Option(metavar=_ADDRESS, help="PostgreSQL clients [127.0.0.1:6432].")
-    ] = None,
+    postgres: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="PostgreSQL clients [127.0.0.1:6432].")] = None,
     redis: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Comes in a later version.")] = None,
     http: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Probes, metrics [127.0.0.1:8080].")] = None,
     admin: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Moves metrics to a port of their own.")] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Of the embedded database [~/.local/share/outlive].")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes; only 1 until the budget is shared between them.")] = 1,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error [info].")] = None,
 ) -> int:
-    """Serve clients over a few server connections. SIGTERM drains, SIGHUP reloads."""
+    """Serve clients over a few server connections. SIGTERM drains, SIGHUP reloads.
+
+    With neither URL nor configuration it starts a PostgreSQL 18 of its own and serves that.
+    """
     _refuse_what_comes_later(workers, redis=redis)
     given = {
         "listen.mysql": mysql,
@@ -45,6 +51,12 @@ def serve(
         "log_level": log_level,
     }
     flags = {option: value for option, value in given.items() if value is not None}
+    if not (urls or config or os.environ.get("OUTLIVE_URL") or os.environ.get("OUTLIVE_CONFIG")):
+        from outlive.cli.embedded import serve_embedded
+
+        return serve_embedded(Path(data).expanduser() if data else None, flags)
+    if data is not None:
+        _refuse_data()
     _warn_of_passwords(urls or [])
     model = load(Origin(path=config, urls=tuple(urls or ()), flags=flags))
     log.configure(model.log_level)
@@ -69,6 +81,18 @@ def _refuse_what_comes_later(workers: int, **listeners: str | None) -> None:
     for name, address in listeners.items():
         if address is not None:
             raise ConfigError([Problem(f"The {name} listener comes in a later version.", "Leave it out.", f"--{name}")])
+
+
+def _refuse_data() -> None:
+    raise ConfigError(
+        [
+            Problem(
+                "--data is the embedded database's folder, but a URL or configuration names another database.",
+                "Leave one of them out (OUTLIVE_URL and OUTLIVE_CONFIG count too).",
+                "--data",
+            )
+        ]
+    )
 
 
 def _warn_of_passwords(urls: list[str]) -> None:

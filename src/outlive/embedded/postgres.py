@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -45,7 +45,8 @@ class EmbeddedPostgres:
     It listens on `host`, on a free port unless one is given, and asks for SCRAM: `user` owns `database`, `superuser`
     may do everything, and their passwords are generated and kept in `password_file` and `superuser_password_file`
     (mode 0600). As root it runs as the user `outlive` if there is one, else `nobody`. `settings` are PostgreSQL's own,
-    for this run. In a network `namespace` it is reached from outside by a unix socket in `socket_folder`.
+    for this run. In a network `namespace` it is reached from outside by a unix socket in `socket_folder`. When it has
+    ended by itself, `on_failure` is called, on another thread.
 
     It ends with `close`; when this process ends without, whatever the way, the kernel tells the server to shut down.
     A folder serves one Outlive at a time. EmbeddedError says what is wrong.
@@ -64,12 +65,14 @@ class EmbeddedPostgres:
         port: int | None = None,
         namespace: str | None = None,
         settings: Mapping[str, object] | None = None,
+        on_failure: Callable[[], None] | None = None,
     ) -> None:
         self.folder = (folder or default_folder()).absolute()
         self.host = host
         self.port = port or 0
         self._any_port = port is None
         self._namespace = namespace
+        self._on_failure = on_failure
         self._settings = {"max_connections": max_connections, **(settings or {})}
         self._ready = threading.Event()
         self._closing = False
@@ -146,6 +149,8 @@ class EmbeddedPostgres:
         process.ended.wait()
         if self._ready.is_set() and not self._closing:
             _log.error("the embedded PostgreSQL has ended: %s", process.summary)
+            if self._on_failure is not None:
+                self._on_failure()
         self._ready.set()  # nobody waits for what has ended
 
     @property

@@ -1,3 +1,3 @@
 """The failure scenario, run for real: functions that vanish without a word, first straight on the database, then
-through Outlive.
+through Outlive. Nothing here knows a protocol but the file that is named after it.
 """

@@ -1,7 +1,6 @@
 """Programs that the scenario starts; none of them outlives it."""
 
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -10,14 +9,10 @@ from contextlib import suppress
 from typing import IO
 
 
-class ScenarioError(Exception):
-    """The scenario cannot run here. The message is one sentence with the remedy."""
-
-
 class Child:
     """A running program, killed by the kernel when the thread that started it ends.
 
-    `on_line` gets each line that it writes, on another thread.
+    `on_line` gets each line that it writes, on another thread. `before` is put before the command (`unshare --net`).
     """
 
     def __init__(
@@ -25,19 +20,19 @@ class Child:
         command: Sequence[str],
         on_line: Callable[[str], None],
         *,
-        namespace: str | None = None,
+        before: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        inside = ["ip", "netns", "exec", namespace] if namespace is not None else []
-        guarded = ["setpriv", "--pdeathsig", "KILL", "--", *inside, *command]
         self._popen = subprocess.Popen(
-            guarded,
-            stdin=subprocess.DEVNULL,
+            [*before, "setpriv", "--pdeathsig", "KILL", "--", *command],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env={**os.environ, **(environment or {})},
+            env=environment,
+            # Ctrl-C in a terminal is for the scenario: it ends its programs itself.
+            start_new_session=True,
         )
         assert self._popen.stdout is not None
         self.ended = threading.Event()
@@ -49,6 +44,18 @@ class Child:
             on_line(line.rstrip("\n"))
         self._popen.wait()
         self.ended.set()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    def tell(self, line: str) -> None:
+        """One line on its standard input. A child that has ended meanwhile hears nothing; `ended` says so."""
+        assert self._popen.stdin is not None
+        with suppress(BrokenPipeError):
+            self._popen.stdin.write(f"{line}\n")
+            self._popen.stdin.flush()
 
     def freeze(self) -> None:
         """SIGSTOP: it stays, with all its sockets, and does nothing."""
@@ -65,11 +72,11 @@ class Child:
         """SIGKILL. Idempotent."""
         self._popen.kill()
         self._popen.wait()
+        assert self._popen.stdin is not None
+        with suppress(BrokenPipeError):
+            self._popen.stdin.close()
 
 
-def program(name: str, package: str) -> str:
-    """The path of a program; ScenarioError names the Debian package that has it."""
-    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    if found is None:
-        raise ScenarioError(f"{name} is missing: install the Debian package {package}")
-    return found
+def environment() -> dict[str, str]:
+    """This process's without the settings of Outlive and of drivers: they must not change what is shown."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("OUTLIVE_", "PG"))}

@@ -1,83 +1,90 @@
-"""One host full of functions, as a program: `python -m outlive.storm.functions HOST PORT FIRST COUNT`.
+"""One host full of functions, as a program: `python -m outlive.storm.functions SCHEME`.
 
-Each function connects with an unmodified driver (PyMySQL), runs transactions, and then idles, its connection open, as
-a frozen function does; every tenth stops inside a transaction. One JSON object a function on standard output, then the
-line `done`; after that the program waits to be killed. The password is in the environment, OUTLIVE_DEMO_PASSWORD.
+It says `ready` when its driver is loaded, reads one line, the generation (plan.py), and lets the functions live: each
+connects with an unmodified driver, makes its requests, and then idles with its connection open, as a frozen function
+does. One JSON object for each connection and each request on standard output, then the line `done`; after that the
+program waits to be killed.
 """
 
+import asyncio
 import json
-import os
 import signal
 import sys
-import threading
 import time
 from typing import Any
 
-import pymysql
+from outlive.storm.plan import Generation
+from outlive.storm.protocol import Connection, Driver, driver_of
 
-TRANSACTIONS = 3
-UNFINISHED_EVERY = 10
-ITEMS = 40
-CONNECT_TIMEOUT_S = 5.0
-ANSWER_TIMEOUT_S = 15.0
-
-_kept: list[Any] = []  # connections must not be closed by the collector of garbage: a frozen function closes nothing
-_output = threading.Lock()
+# Connections must not be closed by the collector of garbage: a function that vanishes closes nothing.
+_kept: list[Connection] = []
 
 
-def _say(line: str) -> None:
-    with _output:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+def _say(**event: Any) -> None:
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
 
 
-def _work(connection: Any, number: int) -> str:
-    with connection.cursor() as cursor:
-        for turn in range(TRANSACTIONS):
-            cursor.execute("BEGIN")
-            cursor.execute("INSERT INTO orders (function_number, turn) VALUES (%s, %s)", (number, turn))
-            cursor.execute("SELECT %s, COUNT(*) FROM orders WHERE function_number = %s", (number, number))
-            answer = cursor.fetchone()
-            cursor.execute("COMMIT")
-            if answer != (number, turn + 1):
-                return "wrong answer"
-        if number % UNFINISHED_EVERY == 0:
-            cursor.execute("BEGIN")
-            cursor.execute("UPDATE stock SET amount = amount - 1 WHERE item = %s", (number % ITEMS,))
-    return "served"
+class _Function:
+    def __init__(self, number: int, generation: Generation, driver: Driver) -> None:
+        self._number = number
+        self._target = generation.target
+        self._life = generation.life
+        self._driver = driver
+        self._connection: Connection | None = None
 
+    async def live(self, start: float) -> None:
+        """From `start`, a time of the loop, to its last request."""
+        loop = asyncio.get_running_loop()
+        for turn in range(self._life.requests):
+            await asyncio.sleep(start + turn * self._life.spacing_s - loop.time())
+            await self._request(turn)
+        if self._connection is not None and self._number % self._life.unfinished_every == 0:
+            try:
+                async with asyncio.timeout(self._life.timeout_s):
+                    await self._connection.leave_open(self._number)
+            except Exception as error:
+                self._lost(error)
 
-def _function(host: str, port: int, number: int) -> None:
-    started = time.monotonic()
-    code = 0
-    try:
-        connection = pymysql.connect(
-            host=host,
-            port=port,
-            user="app",
-            password=os.environ["OUTLIVE_DEMO_PASSWORD"],
-            database="shop",
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=ANSWER_TIMEOUT_S,
-            write_timeout=ANSWER_TIMEOUT_S,
-        )
+    async def _request(self, turn: int) -> None:
+        began = time.monotonic()
+        outcome, code = "answered", ""
+        try:
+            async with asyncio.timeout(self._life.timeout_s):
+                connection = self._connection or await self._connect()
+                await connection.request(self._number, turn)
+        # Whatever the driver raises is an answer that the function did not get.
+        except Exception as error:
+            outcome, code = self._lost(error)
+        _say(event="request", outcome=outcome, code=code, began=began, seconds=time.monotonic() - began)
+
+    async def _connect(self) -> Connection:
+        connection = self._connection = await self._driver.connect(self._target)
         _kept.append(connection)
-        outcome = _work(connection, number)
-    except (pymysql.err.Error, OSError) as error:
-        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-        outcome = "refused" if code == pymysql.constants.ER.CON_COUNT_ERROR else "failed"
-    result = {"function": number, "outcome": outcome, "code": code, "seconds": time.monotonic() - started}
-    _say(json.dumps(result))
+        address, port = connection.endpoint
+        _say(event="connected", address=address, port=port)
+        return connection
+
+    def _lost(self, error: Exception) -> tuple[str, str]:
+        """The next request takes a new connection; what became of this one."""
+        self._connection = None
+        return "refused" if self._driver.is_full(error) else "failed", self._driver.code(error)
+
+
+async def _live(generation: Generation, driver: Driver) -> None:
+    start = asyncio.get_running_loop().time()
+    gap_s = generation.life.arrival_s / generation.count
+    functions = [_Function(generation.first + number, generation, driver) for number in range(generation.count)]
+    await asyncio.gather(*(function.live(start + number * gap_s) for number, function in enumerate(functions)))
 
 
 def main() -> None:
-    host, port, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    functions = [threading.Thread(target=_function, args=(host, port, first + number)) for number in range(count)]
-    for function in functions:
-        function.start()
-    for function in functions:
-        function.join()
-    _say("done")
+    """Never returns."""
+    driver = driver_of(sys.argv[1])
+    _say(event="ready")
+    generation = Generation.of(sys.stdin.readline())
+    asyncio.run(_live(generation, driver))
+    _say(event="done")
     signal.pause()
 
 

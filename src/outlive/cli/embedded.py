@@ -1,0 +1,57 @@
+"""`outlive serve` with neither URL nor configuration: the embedded database, served."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from outlive.cli.output import FAILED, say
+from outlive.config.addresses import Address
+from outlive.config.load import load
+from outlive.config.origin import Origin
+from outlive.embedded import EmbeddedError, EmbeddedPostgres
+from outlive.observe import log
+
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where they are reached from this machine
+
+
+def serve_embedded(folder: Path | None, flags: Mapping[str, str]) -> int:
+    """Serve the data in `folder` (the default one if None) until SIGTERM; returns the exit status.
+
+    ConfigError and OSError as for any other database.
+    """
+    try:
+        with EmbeddedPostgres(folder, on_failure=_stop) as server:
+            model = load(Origin(urls=(server.url(),), flags=flags))
+            log.configure(model.log_level)
+            from outlive.proxy.node import run
+
+            status = run(model, on_serving=lambda addresses: _tell(server, addresses["postgresql"]))
+            if server.running:
+                return status
+            say(f"The embedded PostgreSQL has ended by itself; {server.log_path} says why.")
+    except EmbeddedError as error:
+        say(str(error))
+    return FAILED
+
+
+def _stop() -> None:
+    """Without its database the node can only refuse: it ends, for whoever restarts it."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _tell(server: EmbeddedPostgres, address: Address) -> None:
+    """How to connect, in three lines."""
+    host = WILDCARDS.get(address.host, address.host)
+    where = f"-h {host} -p {address.port} -U {server.user} {server.database}"
+    parameters = f"host={host!r}, port={address.port}, user={server.user!r}, dbname={server.database!r}"
+    sys.stdout.write(
+        f"Serving PostgreSQL 18 on {address}; its data are in {server.folder}.\n"
+        f'psql:    PGPASSWORD="$(cat {shlex.quote(str(server.password_file))})" psql {where}\n'
+        f"Python:  psycopg.connect({parameters}, password=open({str(server.password_file)!r}).read().strip())\n"
+    )
+    sys.stdout.flush()

@@ -1,0 +1,56 @@
+"""Outlive, as the scenario starts it."""
+
+import http.client
+import sys
+import time
+from contextlib import suppress
+
+from outlive.storm.children import Child, environment
+from outlive.storm.errors import ScenarioError
+
+READY_TIMEOUT_S = 30.0
+DRAIN_TIMEOUT_S = 30.0
+_POLL_S = 0.05
+
+
+class Node:
+    """`outlive serve URL` with its listener of `option` (`--postgres`) at `host`:`port`, ready when constructed."""
+
+    def __init__(self, url: str, option: str, host: str, port: int, http_port: int) -> None:
+        self.port = port
+        self._http_port = http_port
+        self._log: list[str] = []
+        listeners = [option, f"{host}:{port}", "--http", f"127.0.0.1:{http_port}", "--log-level", "warning"]
+        # Nobody balances load before it: it need not wait until that has seen that it is to end.
+        settings = {**environment(), "OUTLIVE_DRAIN_DELAY_S": "0"}
+        command = [sys.executable, "-m", "outlive", "serve", url, *listeners]
+        self._child = Child(command, self._log.append, environment=settings)
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not self._is_ready():
+            if self._child.ended.wait(_POLL_S) or time.monotonic() > deadline:
+                self.kill()
+                raise ScenarioError(f"Outlive did not start: {' / '.join(self._log[-3:])}")
+
+    def _is_ready(self) -> bool:
+        with suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection("127.0.0.1", self._http_port, timeout=5)
+            try:
+                connection.request("GET", "/readyz")
+                return connection.getresponse().status == 200
+            finally:
+                connection.close()
+        return False
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return not self._child.ended.is_set()
+
+    def drain(self) -> None:
+        """SIGTERM; returns when it has ended."""
+        self._child.stop(DRAIN_TIMEOUT_S)
+        self._child.ended.wait(DRAIN_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """SIGKILL. Idempotent."""
+        self._child.kill()

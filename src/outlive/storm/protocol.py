@@ -1,0 +1,99 @@
+"""What the scenario needs of a protocol: functions' connections by an unmodified driver, and an eye on the database."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Protocol, cast
+
+from outlive.storm.errors import ScenarioError
+from outlive.storm.plan import Target
+
+ITEMS: Final = 10_000
+"""Rows that functions of unfinished transactions hold a lock on: a row each, or they would wait for the dead."""
+
+_MODULES: Final[Mapping[str, str]] = MappingProxyType({"postgresql": "outlive.storm.postgres"})
+
+
+class WrongAnswerError(Exception):
+    """The answer is not the one to the request: another client's, or an old one."""
+
+
+class Connection(Protocol):
+    """A function's connection. Its methods raise the driver's errors."""
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """The function's own end: address and port, as the server tells whose connection it is."""
+
+    async def request(self, function: int, turn: int) -> None:
+        """One transaction: it writes a row, reads what this function has written, and commits. WrongAnswerError."""
+
+    async def leave_open(self, function: int) -> None:
+        """Start a transaction that holds a lock, and stop there."""
+
+
+class Driver(Protocol):
+    """A driver for functions."""
+
+    async def connect(self, target: Target) -> Connection:
+        """A new connection. Raises the driver's errors."""
+
+    def is_full(self, error: BaseException) -> bool:
+        """Whether the error says that there is no connection to be had."""
+
+    def code(self, error: BaseException) -> str:
+        """The protocol's error code, or the error's kind where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One connection as the database sees it: the client's end, and whether a transaction is open."""
+
+    address: str
+    port: int
+    in_transaction: bool
+
+
+class Observer(Protocol):
+    """A connection of an administrator: the database keeps a place for it when it is full for all others."""
+
+    @property
+    def version(self) -> str:
+        """The database's product and version."""
+
+    def prepare(self) -> None:
+        """Make the tables that functions use, empty."""
+
+    def limit(self) -> int:
+        """How many connections the database allows in all (max_connections)."""
+
+    def look(self) -> list[Backend]:
+        """Every client's connection that the database counts now, without this one."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+class _Module(Protocol):
+    def driver(self) -> Driver: ...
+    def observer(self, target: Target, owner: str) -> Observer: ...
+
+
+def driver_of(scheme: str) -> Driver:
+    """The protocol's driver. ScenarioError when it is not installed."""
+    return _module(scheme).driver()
+
+
+def observer_of(target: Target, owner: str) -> Observer:
+    """An observer that is connected; tables are to be `owner`'s. ScenarioError when its driver is not installed."""
+    return _module(target.scheme).observer(target, owner)
+
+
+def _module(scheme: str) -> _Module:
+    try:
+        return cast(_Module, importlib.import_module(_MODULES[scheme]))
+    except ModuleNotFoundError as error:
+        raise ScenarioError(
+            f"The functions' driver needs the package {error.name}: run pip install 'outlive[embedded]'."
+        ) from None
