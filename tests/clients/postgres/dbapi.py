@@ -45,8 +45,8 @@ def login(driver: Driver, target: Target) -> list[Any]:
                 driver.connect(target, **options).close()
                 session.note(str(options), "let in")
             except driver.module.Error as error:
-                text = str(error).replace(str(target.port), "PORT")
-                session.note(str(options), (driver.code(error), text))
+                code = driver.code(error)
+                session.note(str(options), (code, str(error).replace(str(target.port), "PORT")))
         return session.transcript
 
 

@@ -12,7 +12,7 @@ from outlive.session.postgres.steps import ASK_HOLDS, ASK_SETTINGS, DISCARD, PIN
 from outlive.upstream.connection import ServerConnection
 from outlive.upstream.postgres.key import Key, as_key
 from outlive.wire import ProtocolError
-from outlive.wire.postgres.constants import ERROR_RESPONSE, NOTICE_RESPONSE, NOTIFICATION_RESPONSE, PARAMETER_STATUS
+from outlive.wire.postgres.constants import ERROR_RESPONSE, NOTICE_RESPONSE, NOTIFICATION_RESPONSE, PARAMETER_STATUS, QUERY
 from outlive.wire.postgres.errors import ErrorFields, parse_error
 from outlive.wire.postgres.messages import TERMINATE, parse_parameter_status
 from outlive.wire.postgres.reader import MessageReader
@@ -109,6 +109,8 @@ class PostgresConnection(ServerConnection):
         self._asked_at = self.server.time()
         self._steps.extend(steps)
         self._steps_error = None
+        if any(step.message[0] == QUERY for step in steps):
+            self.session.unnamed = None  # a Query takes the unnamed statement away (exec_simple_query)
         self._on_steps = done
         self._reply = SmallReply()
         self.send(steps[0].message if len(steps) == 1 else b"".join([step.message for step in steps]))

@@ -1,0 +1,1 @@
+"""An application of Django's, and a script that uses it as requests do."""
