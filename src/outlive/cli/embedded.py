@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from outlive.cli.output import FAILED, say
 from outlive.config.addresses import Address
@@ -16,7 +17,8 @@ from outlive.config.origin import Origin
 from outlive.embedded import EmbeddedError, EmbeddedPostgres
 from outlive.observe import log
 
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where they are reached from this machine
+LOOPBACK: Final = "127.0.0.1"
+WILDCARDS: Final = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - where they are reached from this machine
 
 
 def serve_embedded(folder: Path | None, flags: Mapping[str, str]) -> int:
@@ -24,6 +26,8 @@ def serve_embedded(folder: Path | None, flags: Mapping[str, str]) -> int:
 
     ConfigError and OSError as for any other database.
     """
+    # What is wrong with the options is said before a database is made for them.
+    load(Origin(urls=(f"postgresql://{EmbeddedPostgres.user}@{LOOPBACK}",), flags=flags))
     try:
         with EmbeddedPostgres(folder, on_failure=_stop) as server:
             model = load(Origin(urls=(server.url(),), flags=flags))

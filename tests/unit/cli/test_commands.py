@@ -74,7 +74,9 @@ def test_a_password_in_the_environment_does_not(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["serve"], "no database to serve"),
+        (["serve", "mysql://u@h", "--data", "here"], "--data is the embedded database's folder"),
+        (["serve", "--data", "/nonexistent", "--postgres", "nowhere"], "'nowhere' has no valid port"),
+        (["demo", "--budget", "47"], "A budget of 47 does not fit into 50 connections"),
         (["serve", "mysql://u@h", "--workers", "2"], "comes with the shared budget"),
         (["serve", "mysql://u@h", "--workers", "0"], "not possible"),
         (["serve", "redis://u@h/x"], "Redis comes in a later version"),
