@@ -15,7 +15,7 @@ from ..servers import MariaDB, OutliveProcess
 from ..servers.certificates import Certificates
 from ..servers.database import APP
 from .house import CLIENT
-from .raw import RawClient, rss_bytes
+from .raw import RawClient, cpu_s, rss_bytes
 
 LOGIN_TIMEOUT_S = 1
 MEGABYTE = 1 << 20
@@ -85,7 +85,7 @@ def test_size_bombs(node: OutliveProcess, memory: Callable[[], float], bomb: byt
     for client in clients:
         client.flood(bomb, 0.3)
     for client in clients:
-        assert client.ends(LOGIN_TIMEOUT_S + 2)
+        assert client.ends(LOGIN_TIMEOUT_S + 10)
         client.close()
     assert memory() < 8
     assert node.metric("outlive_server_logins_total") == logins
@@ -98,17 +98,17 @@ def test_a_byte_at_a_time(node: OutliveProcess) -> None:
         try:
             for position in range(200):
                 client.say(packet(1, client.response())[position : position + 1])
-                time.sleep(0.1)
+                time.sleep(0.1)  # slowly: all of it would take twenty seconds
         except OSError:
             pass
-        assert LOGIN_TIMEOUT_S * 0.9 <= time.monotonic() - begun < LOGIN_TIMEOUT_S + 2
+        assert LOGIN_TIMEOUT_S * 0.9 <= time.monotonic() - begun < LOGIN_TIMEOUT_S + 8
 
 
 def test_what_was_sent_in_plain_never_counts_as_sent_by_tls(node: OutliveProcess) -> None:
     with RawClient(node.port) as client:
         request = packet(1, ssl_request(CLIENT | wire.CLIENT_SSL, 1 << 24, 45))
         client.say(request + packet(2, client.response(CLIENT | wire.CLIENT_SSL)) + packet(0, b"\x03SELECT 1"))
-        assert client.ends(LOGIN_TIMEOUT_S + 2)
+        assert client.ends(LOGIN_TIMEOUT_S + 10)
 
 
 def test_failed_logins_are_final_and_cost_the_server_nothing(node: OutliveProcess, mariadb: MariaDB) -> None:
@@ -117,7 +117,7 @@ def test_failed_logins_are_final_and_cost_the_server_nothing(node: OutliveProces
         with RawClient(node.port) as client:
             client.say(packet(1, client.response(password=b"wrong")) + packet(0, b"\x03SELECT 1") * 100)
             assert client.payload()[:3] == b"\xff\x15\x04"
-            assert client.ends(2)
+            assert client.ends(10)
     assert mariadb.status("Connections") - connections < 10  # the tests' own
 
 
@@ -158,9 +158,9 @@ def test_who_does_not_read_and_does_not_end_is_ended(
     clients = [RawClient(node.port, receive_buffer_bytes=4096).log_in() for _ in range(3)]
     for client in clients:
         client.say(packet(0, b"\x03SELECT REPEAT('x', 10000000)"))
-        time.sleep(0.05)
+        assert client.socket.recv(1)
         client.socket.shutdown(socket.SHUT_WR)
-    eventually(lambda: node.metric("outlive_clients") == 0, timeout_s=15)
+    eventually(lambda: node.metric("outlive_clients") == 0)
     assert memory() < 25
     for client in clients:
         client.close()
@@ -194,7 +194,9 @@ def test_who_does_not_read_and_does_not_end_is_ended(
     ],
 )
 def test_texts_made_to_be_slow_hold_nobody_up(node: OutliveProcess, memory: Callable[[], float], text: bytes) -> None:
-    """The longest that another client waits for `SELECT 1` meanwhile."""
+    """The longest that another client waits for an answer meanwhile, in time of the processor: the machine may be busy
+    with others.
+    """
     stop = threading.Event()
 
     def attack() -> None:
@@ -212,12 +214,12 @@ def test_texts_made_to_be_slow_hold_nobody_up(node: OutliveProcess, memory: Call
             attacker.start()
         until = time.monotonic() + 0.5
         while time.monotonic() < until:
-            begun = time.monotonic()
+            begun = cpu_s(node.pid)
             connection.ping(reconnect=False)  # answered by the node itself: what is measured is its loop
-            longest = max(longest, time.monotonic() - begun)
+            longest = max(longest, cpu_s(node.pid) - begun)
         stop.set()
     for attacker in attackers:
-        attacker.join(20)
+        attacker.join(30)
     print(f"longest {longest * 1000:.0f} ms")
     assert longest < 0.25
     assert memory() < 60
@@ -275,7 +277,7 @@ def test_what_must_not_run_as_it_is(node: OutliveProcess, mariadb: MariaDB, stat
             with RawClient(node.port).log_in() as client:
                 comment = b"/*" + b"x" * 400_000 + b"*/"
                 assert client.command(b"\x03" + comment + statement % real)[:1] == b"\xff"
-                assert client.ends(2)
+                assert client.ends(10)
         cursor.execute("SELECT 1")
         victim.rollback()
 
@@ -287,12 +289,14 @@ def test_many_locks_and_tables(node: OutliveProcess, memory: Callable[[], float]
     assert memory() < 20
 
 
-def test_half_commands(node: OutliveProcess, memory: Callable[[], float]) -> None:
+def test_half_commands(node: OutliveProcess, memory: Callable[[], float], eventually: Callable[..., None]) -> None:
     """A length, and then silence: what is held is what came."""
     clients = [RawClient(node.port).log_in() for _ in range(50)]
+    half = (250_000).to_bytes(3, "little") + b"\0\x03SELECT '" + b"x" * 100
+    before = node.metric("outlive_bytes_from_clients_total")
     for client in clients:
-        client.say((250_000).to_bytes(3, "little") + b"\0\x03SELECT '" + b"x" * 100)
-    time.sleep(0.2)
+        client.say(half)
+    eventually(lambda: node.metric("outlive_bytes_from_clients_total") == before + len(half) * len(clients))
     assert memory() < 10
     for client in clients:
         client.close()
@@ -308,12 +312,12 @@ def test_memory_stays_flat(node: OutliveProcess, count: Callable[[int, int], int
                     client.say(b"\xff\xff\xff\x01" + bytes(turn % 251 for _ in range(20_000)))
                 elif turn % 4 == 1:
                     client.say(packet(1, client.response(password=b"wrong")))
-                    client.ends(2)
+                    client.ends(10)
                 elif turn % 4 == 2:
                     client.log_in().say(b"\x09\0\0\0\x03SELECT 1" * 50)
                 else:
                     client.log_in().say(packet(0, b"\x03SET @a%d='%s'" % (turn, b"x" * 100)) + b"\xff\xff\xff\x07x")
-                    client.ends(2)
+                    client.ends(10)
 
     turns = count(300, 3000)
     a_round(turns)
