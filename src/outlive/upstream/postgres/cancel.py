@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CANCEL_TIMEOUT_S: Final = 5.0
 """For the whole of a request; then the victim is ended, for nobody knows what it will hit."""
+BY_CLIENT: Final = "client"
 _AT_ONCE: Final = 16
 
 
@@ -113,36 +114,53 @@ class CancelConnection(asyncio.Protocol):
 class Canceller:
     """The CancelRequests of one server: those that wait for their turn, and those under way."""
 
-    __slots__ = ("_server", "_told", "_under_way", "_waiting")
+    __slots__ = ("_pressing", "_server", "_told", "_under_way", "_waiting")
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
         self._waiting: deque[PostgresConnection] = deque()
         self._under_way: dict[PostgresConnection, CancelConnection] = {}
         self._told: dict[PostgresConnection, list[Callable[[], None]]] = {}
+        self._pressing: set[PostgresConnection] = set()
+        """Whose statement must end: one that comes before the server has read the statement is dropped."""
 
     def cancel(self, victim: PostgresConnection, cause: str, done: Callable[[], None] | None = None) -> None:
         """Ends the statement that runs on `victim`; `done` when the request is settled, or there is nothing to end any
         more.
+
+        A client's own is sent once, as without Outlive; others once a second (`press`) until the statement has ended.
         """
         if victim.lost or not victim.backend[0]:
             if done is not None:
                 done()
             return
         victim.doubtful = True
+        if cause != BY_CLIENT:
+            self._pressing.add(victim)
         if victim not in self._told:
-            self._told[victim] = []
-            self._waiting.append(victim)
             self._server.metrics.kills.add(cause)
+            self._enter(victim)
         if done is not None:
             self._told[victim].append(done)
         self._go_on()
+
+    def press(self) -> None:
+        """Once a second."""
+        for victim in self._pressing:
+            if victim not in self._told:
+                self._enter(victim)
+        self._go_on()
+
+    def _enter(self, victim: PostgresConnection) -> None:
+        self._told[victim] = []
+        self._waiting.append(victim)
 
     def when_settled(self, victim: PostgresConnection, done: Callable[[], None]) -> None:
         """The statement on `victim` has ended; `done` when no CancelRequest of it can come any more, which may be now.
 
         One that was not sent yet is not sent at all.
         """
+        self._pressing.discard(victim)
         if victim in self._waiting:
             self._waiting.remove(victim)
             self._tell(victim)
@@ -156,6 +174,7 @@ class Canceller:
 
     def connection_lost(self, victim: PostgresConnection) -> None:
         """A victim has ended, or is closing."""
+        self._pressing.discard(victim)
         if victim in self._waiting:
             self._waiting.remove(victim)
         request = self._under_way.get(victim)

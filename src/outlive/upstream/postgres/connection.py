@@ -12,7 +12,13 @@ from outlive.session.postgres.steps import ASK_HOLDS, ASK_SETTINGS, DISCARD, PIN
 from outlive.upstream.connection import ServerConnection
 from outlive.upstream.postgres.key import Key, as_key
 from outlive.wire import ProtocolError
-from outlive.wire.postgres.constants import ERROR_RESPONSE, NOTICE_RESPONSE, NOTIFICATION_RESPONSE, PARAMETER_STATUS, QUERY
+from outlive.wire.postgres.constants import (
+    ERROR_RESPONSE,
+    NOTICE_RESPONSE,
+    NOTIFICATION_RESPONSE,
+    PARAMETER_STATUS,
+    QUERY,
+)
 from outlive.wire.postgres.errors import ErrorFields, parse_error
 from outlive.wire.postgres.messages import TERMINATE, parse_parameter_status
 from outlive.wire.postgres.reader import MessageReader

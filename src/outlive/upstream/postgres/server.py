@@ -124,7 +124,8 @@ class PostgresServer(Server):
     # -- CancelRequest -----------------------------------------------------------------------------
 
     def cancel(self, connection: PostgresConnection, cause: str, done: Callable[[], None] | None = None) -> None:
-        """Ends the statement that runs on `connection`; `done` when the request is settled.
+        """Ends the statement that runs on `connection`; `done` when the request is settled. `cause` is the metric's
+        label; of "client" it is sent once, of others until the statement has ended.
 
         `connection.doubtful` from here on, until `drain_cancel`: before that it must not go on to others.
         """
@@ -148,7 +149,8 @@ class PostgresServer(Server):
         self._canceller.cancel(connection, "not_ending")
 
     def look_after(self) -> None:
-        """See `Server`. Each CancelRequest has its own time limit."""
+        """See `Server`."""
+        self._canceller.press()
 
     def ended(self, connection: PostgresConnection) -> None:
         """See `Server`."""
