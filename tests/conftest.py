@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent
 BUDGETS_S = {
     "unit": 180.0,
     "servers": 40.0,
-    "logins": 50.0,
+    "logins": 130.0,
     "operation": 300.0,
     "hazards": 450.0,
     "clients": 420.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from math import inf
 
@@ -16,6 +17,8 @@ class Limits:
     """The part of the budget that only `Pool.acquire_control` may use (0 where KILL needs no connection)."""
     max_per_key: int | None = None
     """The most connections of one key, None for no limit but the budget."""
+    groups: Callable[[Hashable], Iterable[tuple[Hashable, int]]] | None = None
+    """The groups that a key belongs to, as all keys of one user, and the most connections of each of them."""
     max_waiters: int = 10_000
     max_age_s: float = 1800.0
     """A connection ends at between 80 % and 100 % of this, so that those dialled together do not end together."""

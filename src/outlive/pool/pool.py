@@ -21,6 +21,7 @@ from typing import Final, Generic
 from outlive.pool import upkeep
 from outlive.pool.actions import AGE, BUDGET, DRAIN, KEY_SWITCH, Action, Refuse, S, W
 from outlive.pool.books import Books, PoolError
+from outlive.pool.groups import over_groups
 from outlive.pool.limits import Limits
 from outlive.pool.slot import CHECKING, CLOSED, CLOSING, CONVERTING, DIALING, IDLE, LEASED, STATE_NAMES
 from outlive.pool.switching import choose, head_of_queue, serve_waiters, switch_at
@@ -262,6 +263,9 @@ class Pool(Books[S, W], Generic[S, W]):
         idle = sorted(self.idle_slots(), key=lambda slot: slot.idle_since)
         for slot in idle[: max(0, self.over_budget)]:
             self.close(slot, BUDGET)
+        for slot in idle:
+            if slot.state == IDLE and over_groups(self, slot.keypool.key):
+                self.close(slot, BUDGET)
         surplus = max(0, len(self.control) - limits.control_connections)
         for slot in list(self.control_pool.idle)[:surplus]:
             self.retire(slot, BUDGET)
@@ -358,7 +362,7 @@ class Pool(Books[S, W], Generic[S, W]):
         if slot is None:
             return None
         if self.waiting:
-            head = head_of_queue(self)
+            head = head_of_queue(self, at_hand=slot)
             # The clock may be behind here; but when the head's time comes `plan` is called, and takes the slot.
             if head is not None and switch_at(self, slot, head) <= self.now:
                 return None
@@ -404,7 +408,7 @@ class Pool(Books[S, W], Generic[S, W]):
     def _reason_to_close(self, slot: S, now: float) -> str | None:
         if slot.retired is not None:
             return slot.retired
-        if not slot.control and self.over_budget > 0:
+        if not slot.control and (self.over_budget > 0 or over_groups(self, slot.keypool.key)):
             return BUDGET
         if slot.control and len(self.control) > self.limits.control_connections:
             return BUDGET

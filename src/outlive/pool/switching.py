@@ -7,11 +7,13 @@ began to serve its key if that was later: in a long queue everyone has waited th
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from math import inf
 from typing import Final
 
 from outlive.pool.actions import Lend, S, W
 from outlive.pool.books import Books
+from outlive.pool.groups import full_groups, has_donor, in_groups
 from outlive.pool.keypool import KeyPool
 from outlive.pool.slot import CLOSING, IDLE
 
@@ -20,27 +22,46 @@ from outlive.pool.slot import CLOSING, IDLE
 LINGER: Final = 0.1
 
 
-def head_of_queue(books: Books[S, W], own: KeyPool[S, W] | None = None) -> W | None:
-    """The first waiter for whom no slot is on its way, and whose key may have another one (or is `own`)."""
+def head_of_queue(
+    books: Books[S, W], own: KeyPool[S, W] | None = None, *, at_hand: S | None = None, to_open: bool = False
+) -> W | None:
+    """The first waiter for whom no slot is on its way, and whose key may have another one (or is `own`): the slot
+    `at_hand`, or a new one (`to_open`), or either that or one that rests.
+    """
     head: W | None = None
     for keypool in books.waiting.values():
         waiter = keypool.first_uncovered()
         if waiter is None or (head is not None and head.ticket < waiter.ticket):
             continue
-        if keypool is own or may_gain(books, keypool):
+        if keypool is own or may_gain(books, keypool, at_hand=at_hand, to_open=to_open):
             head = waiter
     return head
 
 
-def may_gain(books: Books[S, W], keypool: KeyPool[S, W]) -> bool:
-    """Whether the key may have one more slot: it is below its maximum, and its login was not refused just now."""
+def may_gain(
+    books: Books[S, W], keypool: KeyPool[S, W], *, at_hand: S | None = None, to_open: bool = False
+) -> bool:
+    """Whether the key may have one more slot: it is below its maximum, and its login was not refused just now. In a
+    group that is full it may have one in the place of another one of the group.
+    """
     if keypool.backoff.retry_at > books.now:
         return False
     most = books.limits.max_per_key
-    if most is None:
-        return True
-    promised = sum(slot.incoming_to is keypool and slot.state == CLOSING for slot in books.slots)
-    return keypool.size + promised < most
+    if most is not None:
+        promised = sum(slot.incoming_to is keypool and slot.state == CLOSING for slot in books.slots)
+        if keypool.size + promised >= most:
+            return False
+    full = full_groups(books, keypool.key)
+    if not full or to_open:
+        return not full
+    if at_hand is not None:
+        return in_groups(books, at_hand.keypool.key, full)
+    return has_donor(books, keypool, full)
+
+
+def may_become(books: Books[S, W], slot: S, key: Hashable) -> bool:
+    """Whether the slot, of another key, may be switched to this key as far as the groups go."""
+    return in_groups(books, slot.keypool.key, full_groups(books, key))
 
 
 def switch_at(books: Books[S, W], slot: S, head: W) -> float:
@@ -50,7 +71,7 @@ def switch_at(books: Books[S, W], slot: S, head: W) -> float:
         return inf  # it would be closed, and nothing would come in its place
     patience_s = books.limits.key_switch_after_ms / 1000.0
     overtaken_enough = max(head.waiting_since, slot.switched_at) + patience_s
-    grows = books.has_room and not dials_fail
+    grows = books.has_room and not dials_fail and not full_groups(books, head.key)
     if slot.state != IDLE or slot.keypool.waiters or grows:
         return overtaken_enough
     return min(overtaken_enough, slot.idle_since + patience_s * LINGER)
@@ -60,7 +81,7 @@ def choose(books: Books[S, W], slot: S, now: float) -> W | None:
     """The waiter that a slot at hand is lent to, if any. The slot may be switched to another key instead."""
     keypool = slot.keypool
     if not keypool.waiters or len(books.waiting) > 1:
-        head = head_of_queue(books, keypool)
+        head = head_of_queue(books, keypool, at_hand=slot)
         if head is not None and head.key != keypool.key and switch_at(books, slot, head) <= now:
             books.convert(slot, books.keypools[head.key])
             return None
@@ -98,7 +119,12 @@ def lend_idle(books: Books[S, W], keypool: KeyPool[S, W]) -> bool:
 
 def best_donor(books: Books[S, W], head: W, now: float) -> S | None:
     """The idle slot of another key that is least missed."""
-    due = [slot for slot in books.idle_slots() if slot.key != head.key and switch_at(books, slot, head) <= now]
+    full = full_groups(books, head.key)
+    due = [
+        slot
+        for slot in books.idle_slots()
+        if slot.key != head.key and in_groups(books, slot.keypool.key, full) and switch_at(books, slot, head) <= now
+    ]
     return min(
         due,
         key=lambda slot: (

@@ -7,9 +7,10 @@ from typing import Final
 
 from outlive.pool.actions import AGE, DRAIN, IDLE_TIMEOUT, Dial, Expire, Ping, S, W
 from outlive.pool.books import Books
+from outlive.pool.groups import full_groups
 from outlive.pool.keypool import KeyPool
 from outlive.pool.slot import CHECKING, IDLE
-from outlive.pool.switching import head_of_queue, switch_at
+from outlive.pool.switching import head_of_queue, may_become, switch_at
 
 # Ages, pings and idle timeouts are looked at this often; they are long against it.
 SWEEP_S: Final = 1.0
@@ -63,7 +64,7 @@ def look_after(books: Books[S, W], slot: S, now: float) -> None:
 def grow(books: Books[S, W], now: float) -> None:
     if not books.may_open or now < books.backoff.retry_at:
         return
-    head = head_of_queue(books)
+    head = head_of_queue(books, to_open=True)
     wanted = books.keypools[head.key] if head is not None else key_below_min_idle(books, now)
     if wanted is not None:
         books.actions.append(Dial(books.open(wanted.key)))
@@ -75,7 +76,8 @@ def key_below_min_idle(books: Books[S, W], now: float) -> KeyPool[S, W] | None:
     most = books.limits.max_per_key
     for keypool in books.kept.values():
         enough = len(keypool.idle) + keypool.incoming >= keypool.min_idle
-        if not enough and now >= keypool.backoff.retry_at and (most is None or keypool.size < most):
+        may_grow = (most is None or keypool.size < most) and not full_groups(books, keypool.key)
+        if not enough and now >= keypool.backoff.retry_at and may_grow:
             return keypool
     return None
 
@@ -106,6 +108,10 @@ def next_wakeup(books: Books[S, W], now: float) -> float:
     wakeup = min([wakeup, *(at for at in retries if at > now)])
     head = head_of_queue(books)
     if head is not None:
-        switches = [switch_at(books, slot, head) for slot in books.idle_slots() if slot.key != head.key]
+        switches = [
+            switch_at(books, slot, head)
+            for slot in books.idle_slots()
+            if slot.key != head.key and may_become(books, slot, head.key)
+        ]
         wakeup = min([wakeup, *switches])
     return wakeup

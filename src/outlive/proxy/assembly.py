@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from math import inf
 from typing import Any, ClassVar
 
@@ -49,6 +49,10 @@ class Assembly(ABC):
     def is_kept(self, database: Database) -> bool:
         """Whether there is a user, and all else that a connection without a client needs."""
         return bool(database.user)
+
+    def groups(self, database: Database) -> Callable[[Hashable], Iterable[tuple[Hashable, int]]] | None:
+        """What keys have in common, and the most connections of each: see `Limits`."""
+        return None
 
     def login_options(self, database: Database) -> tuple[object, ...]:
         """What a connection cannot change after its login."""
@@ -102,6 +106,7 @@ class Assembly(ABC):
             max_connections=database.max_connections,
             control_connections=self.control_connections,
             max_per_key=database.max_per_key,
+            groups=self.groups(database),
             max_waiters=database.max_waiters,
             max_age_s=database.max_age_s,
             idle_timeout_s=database.idle_timeout_s,

@@ -32,11 +32,19 @@ from outlive.pool import (
 KEYS = st.sampled_from("abc")
 SETTINGS = [object(), object()]
 PICK = st.integers(min_value=0, max_value=10**6)
+# Keys that share a limit: as those of one user in two databases, and those of one database.
+GROUPS = {
+    "a": (("ab", 1),),
+    "b": (("ab", 1), ("bc", 2)),
+    "c": (("bc", 2),),
+}
+WIDER = {"a": (("abc", 2),), "b": (("abc", 2), ("b", 1)), "c": (("abc", 2),)}
 LIMITS = st.builds(
     Limits,
     max_connections=st.integers(2, 5),
     control_connections=st.integers(0, 1),
     max_per_key=st.sampled_from([None, None, 1, 2]),
+    groups=st.sampled_from([None, None, GROUPS.__getitem__, WIDER.__getitem__]),
     max_waiters=st.sampled_from([3, 100]),
     max_age_s=st.sampled_from([2.0, 1800.0]),
     idle_timeout_s=st.sampled_from([1.5, 300.0]),
@@ -67,6 +75,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.control_held: dict[Slot, None] = {}
         self.clients: list[Client] = []
         self.budget = limits.max_connections
+        self.groups = limits.groups  # None, too, when a reload has brought others: what is over them ends as it may
 
     # The caller's part
 
@@ -293,6 +302,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool.set_limits(limits, self.now)
         # What is over a lowered budget ends as it is released; until then nothing may be opened beside it.
         self.budget = limits.max_connections
+        self.groups = limits.groups if limits.groups is self.groups else None
         self.settle()
 
     @rule(key=KEYS, minimum=st.integers(0, 2))
@@ -337,6 +347,13 @@ class PoolMachine(RuleBasedStateMachine):
             assert slot.state != CLOSED
             if slot.state in (DIALING, CONVERTING, CHECKING, CLOSING):
                 assert slot in self.under_way
+
+    @invariant()
+    def groups_keep_to_their_limits(self) -> None:
+        groups = self.groups
+        if groups is not None:
+            for group, most in {found for key in "abc" for found in groups(key)}:
+                assert sum((group, most) in groups(slot.keypool.key) for slot in self.pool.slots) <= most
 
     @invariant()
     def nobody_waits_beside_an_idle_slot_of_its_key(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, ClassVar
 
 from outlive.config.addresses import Address
@@ -11,7 +11,7 @@ from outlive.config.rules import CONTROL_CONNECTIONS
 from outlive.net.certificates import Certificates
 from outlive.proxy.assembly import Assembly
 from outlive.upstream.postgres.dial import PostgresDialer
-from outlive.upstream.postgres.key import key_of
+from outlive.upstream.postgres.key import as_key, key_of
 from outlive.upstream.postgres.route import PostgresRoute
 from outlive.upstream.postgres.server import PostgresServer
 from outlive.upstream.users import Users
@@ -54,6 +54,23 @@ class PostgresAssembly(Assembly):
         for address, server in self.servers.items():
             server.dialer.requires_channel_binding = databases[address].channel_binding == "require"
             server.dialer.slow_client_s = max(route.database.client_write_timeout_s for route in server.routes)
+
+    def groups(self, database: Database) -> Callable[[Hashable], Iterable[tuple[Hashable, int]]] | None:
+        """See `Assembly`: a user's connections over all databases, a database's over all users."""
+        by_user, by_database = database.max_per_user, database.max_per_database
+        if by_user is None and by_database is None:
+            return None
+
+        def groups_of(key: Hashable) -> list[tuple[Hashable, int]]:
+            found = as_key(key)
+            groups: list[tuple[Hashable, int]] = []
+            if by_user is not None:
+                groups.append((f"user {found.user}", by_user))
+            if by_database is not None:
+                groups.append((f"database {found.database}", by_database))
+            return groups
+
+        return groups_of
 
     def login_options(self, database: Database) -> tuple[object, ...]:
         """See `Assembly`."""

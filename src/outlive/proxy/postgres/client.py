@@ -213,7 +213,7 @@ class PostgresClient(UnitClient):
 
     def expired(self) -> None:
         """The deadline passed."""
-        self._give_up(errors.waited(self.server, self.services.time() - self.waiting_since))
+        self._give_up(errors.waited(self.server, self.services.time() - self.waiting_since, self.key))
 
     def refused(self, refusal: ErrorFields) -> None:
         """The server refuses the user: its own words."""

@@ -143,7 +143,7 @@ class Entry(Client):
         server = self.server
         seconds = self._services.time() - self.waiting_since
         away = not server.is_known and not server.pool.server_full
-        self._finish(errors.server_away(server, seconds) if away else errors.waited(server, seconds))
+        self._finish(errors.server_away(server, seconds) if away else errors.waited(server, seconds, self.key))
 
     def refused(self, refusal: ErrorFields) -> None:
         """See `Client`."""

@@ -5,8 +5,10 @@ FATAL where the connection closes behind it, as the server itself does.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Final
 
+from outlive.pool.groups import full_groups
 from outlive.wire.postgres import constants as wire
 from outlive.wire.postgres.errors import ErrorFields
 
@@ -109,14 +111,27 @@ def refused(code: bytes, message: bytes, *, detail: bytes = b"", hint: bytes = b
     return ErrorFields(_FATAL, code, message, detail=detail, hint=hint)
 
 
-def waited(server: Server, seconds: float) -> ErrorFields:
-    """The deadline passed in the queue (53300, as the server itself says that it is full)."""
-    limits = server.pool.limits
+def waited(server: Server, seconds: float, key: Hashable = None) -> ErrorFields:
+    """The deadline passed in the queue (53300, as the server itself says that it is full). `key` is the waiter's."""
+    count, whose = _share(server, key)
     text = (
-        f"too many connections: all {limits.lendable} server connections to {server.address} that clients share were in"
+        f"too many connections: all {count} server connections to {server.address} that {whose} were in"
         f" use or not to be had for {seconds:.1f} s"
     )
-    return ErrorFields(_ERROR, wire.TOO_MANY_CONNECTIONS, text.encode())
+    return ErrorFields(_ERROR, wire.TOO_MANY_CONNECTIONS, text.encode("utf-8", "replace"))
+
+
+def _share(server: Server, key: Hashable) -> tuple[int, str]:
+    """Of what there was not enough: most connections of a user or a database, or all that there are."""
+    pool = server.pool
+    limits = pool.limits
+    full = full_groups(pool, key) if key is not None and limits.groups is not None else []
+    if full and limits.groups is not None:
+        return dict(limits.groups(key))[full[0]], f"{full[0]} may have"
+    keypool = pool.keypools.get(key)
+    if limits.max_per_key is not None and keypool is not None and keypool.size >= limits.max_per_key:
+        return limits.max_per_key, f"{key} may have"
+    return limits.lendable, "clients share"
 
 
 def queue_full(server: Server) -> ErrorFields:
