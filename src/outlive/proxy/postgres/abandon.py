@@ -48,10 +48,10 @@ def abandon(
             _end_unit(connection, client.reader, is_open=is_open)
         if session.status != IDLE or session.holds or session.unit.reads:
             server.cancel(connection, "client_gone")
+    elif connection.on_drained is not None:  # first: its own ping may be what runs
+        connection.on_drained = lambda error: server.clean(connection)
     elif phase in (PREPARING, ASKING) and connection.running:
         connection.then(lambda error: server.clean(connection))
-    elif phase == ASKING and connection.on_drained is not None:
-        connection.on_drained = lambda error: server.clean(connection)
     else:
         server.clean(connection)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from outlive.config.model import Database
 from outlive.session.postgres.lexer import DEFAULT_ANALYSER, Analyser
+from outlive.upstream.postgres.connection import IN_HOT_STANDBY, PostgresConnection
 from outlive.upstream.postgres.key import Key, key_of
 from outlive.upstream.route import Route
 from outlive.wire.postgres.constants import READ_ONLY_SQL_TRANSACTION
@@ -13,7 +14,6 @@ from outlive.wire.postgres.errors import ErrorFields
 
 if TYPE_CHECKING:
     from outlive.session.postgres.client_session import ClientSession
-    from outlive.upstream.postgres.connection import PostgresConnection
 
 _DEFAULT_READ_ONLY: Final = b"default_transaction_read_only"
 
@@ -51,10 +51,11 @@ class PostgresRoute(Route):
         """
         if error.code != READ_ONLY_SQL_TRANSACTION or not self.writes:
             return
+        reported = connection.session.reported.values
         fenced = (
             _DEFAULT_READ_ONLY not in session.settings.values
-            and connection.session.reported.values.get(_DEFAULT_READ_ONLY) == b"on"
+            and reported.get(_DEFAULT_READ_ONLY) == b"on"
             and connection.logged_in_with.values.get(_DEFAULT_READ_ONLY) == b"off"
         )
-        if connection.read_only or fenced:
+        if reported.get(IN_HOT_STANDBY) == b"on" or fenced:
             self.demoted(connection.server, error.code.decode("ascii", "replace"))
