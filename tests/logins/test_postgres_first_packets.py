@@ -361,7 +361,13 @@ def test_clients_above_the_limit(outlive: Start, postgres18: Postgres18) -> None
     first.execute("SELECT 1")
     second.execute("SELECT 1")
     with pytest.raises(psycopg.OperationalError, match="too many clients: max_clients are connected"):
-        node.pg(sslmode="disable")
+        node.pg()
+    assert node.metric("outlive_clients_refused_total", reason="max_clients") > 0
+    # A CancelRequest needs no place.
+    with cancelled(second, lambda: node.metric("outlive_leases_held") == 2):
+        second.execute("SELECT pg_sleep(30)")
+    second.rollback()
+    second.execute("SELECT 1")
     first.rollback()
     assert who(node, sslmode="disable") == APP.user  # in the place of the first, which is idle
     with pytest.raises(psycopg.OperationalError):

@@ -18,13 +18,15 @@ _ENCRYPTED_FACTOR: Final = 4
 class Gate(ABC):
     """One login of one client. Nothing of it reaches a server before it succeeded."""
 
-    __slots__ = ("_channel", "_encrypted_bytes", "_proxy", "_services", "since")
+    __slots__ = ("_channel", "_encrypted_bytes", "_proxy", "_services", "crowded", "since")
 
     def __init__(self, channel: Channel, services: Services) -> None:
         self._channel: Any = channel
         self._services: Any = services
         self._encrypted_bytes = 0
         self._proxy: ProxyHeaderReader | None = None
+        self.crowded = False
+        """There are max_clients already, each of them at work."""
         self.since = services.time()
 
     @abstractmethod

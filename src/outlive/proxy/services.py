@@ -39,6 +39,9 @@ class Services(ABC):
     first_id: ClassVar[int] = 0
     """What the ids of this wire's clients begin with; the node's number and a counter follow."""
 
+    spare_clients: ClassVar[int] = 0
+    """How many above max_clients may say what they want before they are turned away."""
+
     def __init__(self, config: Config, metrics: Metrics, routes: Routes[Any]) -> None:
         self._loop = asyncio.get_running_loop()
         self.metrics = metrics
@@ -147,7 +150,8 @@ class Services(ABC):
         metrics.clients += 1
         transport = channel.transport
         assert transport is not None
-        if metrics.clients > self.max_clients and not self._evict():
+        crowded = metrics.clients > self.max_clients and not self._evict()
+        if crowded and metrics.clients > self.max_clients + self.spare_clients:
             metrics.refused.add("max_clients")
             self.turn_away(channel)
             channel.close()
@@ -163,6 +167,7 @@ class Services(ABC):
         except OSError:  # it is gone already; connection_lost follows
             return
         gate = channel.gate = self.new_gate(channel)
+        gate.crowded = crowded
         self.gates[channel] = gate.since
         gate.open()
 

@@ -216,7 +216,8 @@ class PostgresClient(UnitClient):
         self._give_up(errors.waited(self.server, self.services.time() - self.waiting_since, self.key))
 
     def refused(self, refusal: ErrorFields) -> None:
-        """The server refuses the user: its own words."""
+        """The server refuses the user: its own words. The next login asks it again."""
+        self.server.forget_welcomes(self.session.user)
         self._give_up(errors.passed_on(refusal))
 
     def queue_again(self) -> None:

@@ -212,6 +212,10 @@ class PostgresGate(Gate):
         self._version = min(startup.version, wire.PROTOCOL_3_2)
         if self._version != startup.version or startup.options:
             self._channel.send(negotiate_protocol_version(self._version, list(startup.options)))
+        if self.crowded:
+            self._services.metrics.refused.add("max_clients")
+            self._fail("max_clients", errors.TOO_MANY_CLIENTS)
+            return
         if self._services.tls_required and self._channel.tls is None:
             self._fail("tls_required", errors.TLS_REQUIRED)
             return
