@@ -125,7 +125,9 @@ class Difference:
         schema = changed.pop(SCHEMA, None)
         self.unreachable = schema == b""
         gone = [name for name, value in changed.items() if name.startswith(b"@") and value.upper() == b"NULL"]
-        self.forgets = any(name in have for name in gone)
+        self.forgets = any(name in have for name in gone) or any(
+            name.startswith(b"@") and name not in want for name in have
+        )
         self.schema = schema or None
         option = changed.pop(MULTI_STATEMENTS, None)
         self.multi_statements = None if option is None else option == b"1"

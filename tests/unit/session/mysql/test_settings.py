@@ -121,3 +121,11 @@ def test_settings_is_weakly_held() -> None:
     reference = weakref.ref(Settings({b"a": b"b"}))
     gc.collect()
     assert reference() is None
+
+
+def test_a_user_variable_that_is_null_is_still_one() -> None:
+    """It keeps its type on the connection, which shows in the columns of the next client's SELECT @y."""
+    null = intern({b"@y": b"NULL"})
+    assert difference(null, EMPTY, BASELINE).forgets
+    assert not difference(null, null, BASELINE).forgets
+    assert not difference(EMPTY, null, BASELINE).forgets
