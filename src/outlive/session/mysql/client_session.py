@@ -107,6 +107,7 @@ class ClientSession:
         "only_reads",
         "packet",
         "policy",
+        "raised",
         "reply_kind",
         "role",
         "set_name",
@@ -194,6 +195,8 @@ class ClientSession:
         self.affected_rows = 0
         self.found_rows = 0
         self.warning_count = 0
+        self.raised = 0
+        """Errors and warnings of the last statement, one that shows those of an earlier one included."""
         self.captured_warnings: list[tuple[bytes | None, ...]] | None = []
         self.refresh_mode()
 
@@ -206,11 +209,17 @@ class ClientSession:
         self.found_rows = found_rows  # which a reset leaves as it was (both servers, measured)
 
     def ran_without_tables(self) -> None:
-        """A statement without a table and without a warning was answered here. MariaDB keeps an earlier one's
-        warnings over it.
+        """A statement without a table and without a warning was answered here.
+
+        MariaDB keeps an earlier one's warnings over it.
         """
+        self.raised = 0
         if not self.facts.mariadb:
             self.captured_warnings = []
+
+    def names_no_table(self, text: bytes) -> bool:
+        """Whether it certainly has none: MariaDB keeps warnings over such a statement."""
+        return not _NAMES_TABLES.search(text)
 
     def refresh_mode(self) -> None:
         """How texts are to be read follows sql_mode and the client's charset."""
@@ -312,7 +321,7 @@ class ClientSession:
             if not self.status & _AUTOCOMMIT:
                 self._note_read(packet)
             if self.captured_warnings or self.captured_warnings is None:
-                self.tableless = not _NAMES_TABLES.search(packet)
+                self.tableless = self.names_no_table(packet)
             if analysis.plain:
                 if self.characteristics:
                     return FORWARD
@@ -449,6 +458,7 @@ class ClientSession:
             # The common case: a plain SELECT that changed nothing of the session.
             self.affected_rows = -1
             self.found_rows = reader.rows
+            self.raised = 0
             if self.captured_warnings != []:
                 if self.facts.mariadb and (self.warnings_live_on(state) or self.tableless):
                     return _NO_STEPS  # kept, if the SELECT used no table: where they live the connection knows
@@ -522,9 +532,8 @@ def _forward(kind: int, analysis: Analysis) -> Callable[[ClientSession, bytes], 
 
 
 def _ping(session: ClientSession, packet: bytes) -> int:
-    # MySQL's answer counts the warnings of the statement before, which a ping leaves; MariaDB's does not.
-    kept = session.captured_warnings != [] and not session.facts.mariadb
-    session.answer = local_answers.ok(session, warnings=session.warning_count if kept else 0)
+    # MySQL's answer counts what the statement before has raised; MariaDB's does not (measured).
+    session.answer = local_answers.ok(session, warnings=0 if session.facts.mariadb else session.raised)
     return ANSWER
 
 

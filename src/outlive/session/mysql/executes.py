@@ -58,6 +58,7 @@ def prepare(session: ClientSession, packet: bytes) -> int:
             f" {limits.statements_bytes} bytes together (current value: {len(session.statements)})",
         )
         return ANSWER
+    session.tableless = session.names_no_table(text)
     prepared = queries.prepared_text(session, text, analysis)
     if prepared is None:
         return ANSWER
@@ -97,9 +98,11 @@ def execute(session: ClientSession, packet: bytes) -> int:
         return _unknown(session, packet, "mysqld_stmt_execute")
     if handle.statement.parameters and not _binds_as_before(session, handle, packet):
         _read_types(session, handle, packet)
-    session.statement = handle
     analysis = session.analysis = handle.analysis
     session.reply_kind = REPLY_QUERY
+    if not analysis.plain and queries.answer_prepared(session, analysis):
+        return ANSWER
+    session.statement = handle
     return RELAY if analysis.plain and not session.characteristics else FORWARD
 
 
@@ -168,6 +171,7 @@ def reset(session: ClientSession, packet: bytes) -> int:
     if handle.cursor_open or handle.long_data:
         session.statement, session.analysis, session.reply_kind = handle, PLAIN_READ, REPLY_OK
         return FORWARD
+    session.raised = 0
     session.answer = local_answers.ok(session)
     return ANSWER
 

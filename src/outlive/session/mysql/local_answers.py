@@ -80,12 +80,12 @@ def connection_id(session: ClientSession, as_variable: bool, label: bytes) -> by
     return _number(session, Column(label, kind, _NOT_NULL | _UNSIGNED, length), session.connection_id)
 
 
-def variable(session: ClientSession, label: bytes, value: int) -> bytes:
+def variable(session: ClientSession, label: bytes, value: int, *, binary: bool = False) -> bytes:
     """A system variable, which may be NULL as far as its type goes. Also SHOW COUNT(*) WARNINGS."""
-    return _number(session, Column(label, MYSQL_TYPE_LONGLONG, _UNSIGNED, _LONGLONG_LENGTH), value)
+    return _number(session, Column(label, MYSQL_TYPE_LONGLONG, _UNSIGNED, _LONGLONG_LENGTH), value, binary=binary)
 
 
-def _number(session: ClientSession, column: Column, value: int, warnings: int = 0) -> bytes:
+def _number(session: ClientSession, column: Column, value: int, warnings: int = 0, *, binary: bool = False) -> bytes:
     """One row with one integer. As after any SELECT, ROW_COUNT() is -1 and FOUND_ROWS() 1 from here on."""
     session.affected_rows, session.found_rows = -1, 1
     return text_result(
@@ -94,10 +94,11 @@ def _number(session: ClientSession, column: Column, value: int, warnings: int = 
         capabilities=session.capabilities,
         status=session.local_status(),
         warnings=warnings,
+        binary=binary,
     )
 
 
-def warnings(session: ClientSession, rows: list[tuple[bytes | None, ...]]) -> bytes:
+def warnings(session: ClientSession, rows: list[tuple[bytes | None, ...]], *, binary: bool = False) -> bytes:
     """The rows of SHOW WARNINGS or SHOW ERRORS as captured. Neither clears what it shows."""
     session.affected_rows = -1
     mariadb = session.facts.mariadb
@@ -108,4 +109,5 @@ def warnings(session: ClientSession, rows: list[tuple[bytes | None, ...]]) -> by
         Column(b"Code", MYSQL_TYPE_LONG, _NOT_NULL | _UNSIGNED, 4 if mariadb else 5),
         Column(b"Message", MYSQL_TYPE_VAR_STRING, _NOT_NULL, _MESSAGE_CHARACTERS * size, collation.id, decimals),
     )
-    return text_result(columns, rows, capabilities=session.capabilities, status=session.local_status())
+    status = session.local_status()
+    return text_result(columns, rows, capabilities=session.capabilities, status=status, binary=binary)

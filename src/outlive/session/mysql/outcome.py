@@ -10,6 +10,7 @@ from outlive.session.mysql.analysis import Analysis
 from outlive.session.mysql.holds import CURSOR, LONG_DATA, SESSION_VARIABLE, UNEXPLAINED
 from outlive.session.mysql.prepared import ClientStatement
 from outlive.session.mysql.server_state import (
+    RESIDUE_CAPTURED,
     RESIDUE_CHARACTERISTICS,
     RESIDUE_DIAGNOSTICS,
     RESIDUE_INSERT_ID,
@@ -52,6 +53,8 @@ _WITHOUT_TABLES: Final = frozenset(
     (b"SET", b"BEGIN", b"START", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE", b"USE")
 )
 
+_CLEARS_WARNINGS: Final = b"DO (SELECT COUNT(*) FROM (SELECT 1) x)"
+"""MariaDB keeps warnings over whatever uses no table (measured). Without autocommit it begins no transaction."""
 _WITHOUT_STATUS: Final = (REPLY_PREPARE, REPLY_STATISTICS)
 """These replies say nothing of the session: what the reader has is of an earlier one."""
 
@@ -148,6 +151,10 @@ def _shows_diagnostics(analysis: Analysis) -> bool:
 
 def _record_diagnostics(session: ClientSession, reader: ReplyReader, state: ServerState) -> None:
     """Warnings stay on the connection (None says so) and are captured only when another client needs it."""
+    if session.reply_kind == REPLY_STATISTICS:
+        return
+    if reader.error or session.analysis.verb != b"USE" or session.reply_kind != REPLY_OK:  # not after COM_INIT_DB
+        session.raised = reader.warnings or (1 if reader.error else 0)
     if reader.error or reader.warnings:
         session.captured_warnings, session.warnings_on = None, state
         session.warning_count = reader.warnings or 1
@@ -166,7 +173,7 @@ def _keeps_diagnostics(session: ClientSession, state: ServerState) -> bool:
         return bool(analysis.needs & lexed.WARNINGS) and analysis.verb in (b"SHOW", b"GET")
     if session.warnings_live_on(state):
         return True  # MariaDB keeps them over statements without a table: the connection knows
-    if session.reply_kind == REPLY_PREPARE or (session.tableless and analysis.verb in (b"SELECT", b"DO")):
+    if session.tableless and (session.reply_kind == REPLY_PREPARE or analysis.verb in (b"SELECT", b"DO")):
         return True
     return bool(analysis.needs & lexed.WARNINGS) or analysis.verb in _WITHOUT_TABLES
 
@@ -366,6 +373,8 @@ def residue_steps(state: ServerState) -> list[Step]:
         found.append(capture_warnings(owner))
     if owner is not None and state.residue & RESIDUE_INSERT_ID:
         found.append(ask_step(b"SELECT LAST_INSERT_ID()", steps.CAPTURE_INSERT_ID, owner))
+    if state.residue & (RESIDUE_DIAGNOSTICS | RESIDUE_CAPTURED):
+        found.append(steps.query_step(_CLEARS_WARNINGS, steps.UNDO_DIAGNOSTICS))
     if state.residue & RESIDUE_CHARACTERISTICS:
         # A bare ROLLBACK ends the wait of SET TRANSACTION for the next transaction (measured on both servers).
         found.append(steps.query_step(b"ROLLBACK", steps.UNDO_CHARACTERISTICS))
@@ -382,6 +391,8 @@ def step_done(step: Step, reply: SmallReply, state: ServerState) -> None:
     elif purpose == steps.UNDO_CHARACTERISTICS:
         state.characteristics = b""
         state.residue &= ~RESIDUE_CHARACTERISTICS
+    elif purpose == steps.UNDO_DIAGNOSTICS:
+        state.residue &= ~RESIDUE_CAPTURED
     elif purpose == steps.ENTER_SCHEMA:
         # At once, and not only when all steps have succeeded: a reset keeps the schema (both servers, measured).
         state.settings = updated(state.settings, ((SCHEMA, step.bytes[5:]),), {})
@@ -397,7 +408,7 @@ def step_done(step: Step, reply: SmallReply, state: ServerState) -> None:
 
 def _captured(session: ClientSession, purpose: int, reply: SmallReply, state: ServerState) -> None:
     if purpose == steps.CAPTURE_WARNINGS:
-        state.residue &= ~RESIDUE_DIAGNOSTICS
+        state.residue = state.residue & ~RESIDUE_DIAGNOSTICS | RESIDUE_CAPTURED
         # The session may have gone on with another connection since, and then this is its past.
         if session.captured_warnings is None and session.warnings_on is state:
             session.captured_warnings = reply.rows

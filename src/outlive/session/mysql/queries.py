@@ -94,6 +94,7 @@ def _answer(session: ClientSession, analysis: Analysis, text: bytes) -> bool:
         warned = local_answers.warnings_of_found_rows(session)
         if warned:
             session.captured_warnings = warned
+            session.raised = len(warned)
         return True
     elif what == "connection_id":
         session.answer = local_answers.connection_id(
@@ -107,10 +108,23 @@ def _answer(session: ClientSession, analysis: Analysis, text: bytes) -> bool:
     return True
 
 
-def _answer_diagnostics(session: ClientSession, trivial: Trivial) -> bool:
+def answer_prepared(session: ClientSession, analysis: Analysis) -> bool:
+    """Answers an execution that asks for warnings which are not on the connection any more."""
+    if session.captured_warnings is None or not analysis.needs & lexed.WARNINGS:
+        return False
+    if analysis.trivial is not None:
+        return _answer_diagnostics(session, analysis.trivial, binary=True)
+    if session.captured_warnings and not session.holds_connection:
+        refuse(session, "GET DIAGNOSTICS outside a transaction, nor counts of warnings beside other columns")
+        return True
+    return False
+
+
+def _answer_diagnostics(session: ClientSession, trivial: Trivial, *, binary: bool = False) -> bool:
     rows = session.captured_warnings
     if rows is None:
         return False  # they are still on the connection
+    session.raised = 0
     what_is_shown = trivial.what.startswith("show_")
     if trivial.what in ("show_errors", "show_count_errors", "error_count"):
         rows = [row for row in rows if row[0] == b"Error"]
@@ -118,10 +132,10 @@ def _answer_diagnostics(session: ClientSession, trivial: Trivial) -> bool:
         if trivial.limit is not None:
             offset, count = trivial.limit
             rows = rows[offset : offset + count]
-        session.answer = local_answers.warnings(session, rows)
+        session.answer = local_answers.warnings(session, rows, binary=binary)
     else:
         count = _warning_count(session, rows) if "warning" in trivial.what else len(rows)
-        session.answer = local_answers.variable(session, trivial.label, count)
+        session.answer = local_answers.variable(session, trivial.label, count, binary=binary)
         if not (what_is_shown or session.facts.mariadb):
             session.captured_warnings = []
     return True
@@ -210,7 +224,7 @@ def _literal(session: ClientSession, what: str, prepared: bool) -> bytes:
         return b"%d" % session.connection_id
     if what in ("warning_count", "error_count"):
         rows = session.captured_warnings
-        if rows is None:
+        if rows is None or prepared:
             return b""  # still on the connection: the function itself is right
         if what == "warning_count":
             return b"%d" % _warning_count(session, rows)

@@ -23,6 +23,8 @@ RESIDUE_CHARACTERISTICS: Final = 4
 
 RESIDUE_UNREPORTED: Final = 8
 """Stored code may have changed what no report tells: gone, with its role, before another client's use."""
+RESIDUE_CAPTURED: Final = 16
+"""Warnings that were captured, or that nobody can ask for any more, and that a MariaDB would show the next client."""
 
 RESIDUE_OF_OWNER: Final = RESIDUE_DIAGNOSTICS | RESIDUE_INSERT_ID
 """What is captured for the owner before anything takes it away."""
@@ -132,6 +134,8 @@ class ServerState:
     def forget_owner(self) -> None:
         """The owner is gone, and with it whoever could ask for its warnings and ids."""
         self.owner = None
+        if self.residue & RESIDUE_DIAGNOSTICS:
+            self.residue |= RESIDUE_CAPTURED
         self.residue &= ~RESIDUE_OF_OWNER
 
     def add_prepared(self, statement: Statement, id_bytes: bytes) -> None:

@@ -40,8 +40,9 @@ UNDO_CHARACTERISTICS: Final = 10
 PING: Final = 11
 FACTS: Final = 12
 ASK_READ_ONLY: Final = 13
-ENTER_SCHEMA: Final = 15
 ASK_SETTINGS: Final = 14
+ENTER_SCHEMA: Final = 15
+UNDO_DIAGNOSTICS: Final = 16
 
 
 class Step:

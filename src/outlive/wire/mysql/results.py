@@ -45,17 +45,25 @@ def text_result(
     status: int,
     warnings: int = 0,
     sequence: int = 1,
+    binary: bool = False,
 ) -> bytes:
-    """The packets of a whole text result set, in the style of a client of these capabilities."""
+    """The packets of a whole result set, in the style of a client of these capabilities.
+
+    `binary`: the answer to COM_STMT_EXECUTE, whose values may not be NULL here; numbers are given as text all the same.
+    """
     deprecate_eof = bool(capabilities & CLIENT_DEPRECATE_EOF)
     head = lenenc_int(len(columns))
     if capabilities & CLIENT_OPTIONAL_RESULTSET_METADATA:
         head += _RESULTSET_METADATA_FULL
     payloads = [head]
-    payloads += [column_definition(Column(*column)) for column in columns]
+    whole = [Column(*column) for column in columns]
+    payloads += [column_definition(column) for column in whole]
     if not deprecate_eof:
-        payloads.append(encode_eof(status))
-    payloads += [b"".join(_value(value) for value in row) for row in rows]
+        payloads.append(encode_eof(status, warnings))
+    if binary:
+        payloads += [_binary_row(whole, row) for row in rows]
+    else:
+        payloads += [b"".join(_value(value) for value in row) for row in rows]
     if deprecate_eof:
         payloads.append(encode_ok(OK(status=status, warnings=warnings), capabilities, EOF_HEADER))
     else:
@@ -117,6 +125,19 @@ def read_text_row(payload: bytes, columns: int) -> tuple[bytes | None, ...]:
     if position != len(payload):
         raise ProtocolError("a row is longer than its columns")
     return tuple(values)
+
+
+_NUMBER_BYTES = {MYSQL_TYPE_LONG: 4, MYSQL_TYPE_LONGLONG: 8}
+
+
+def _binary_row(columns: Sequence[Column], row: Sequence[bytes | None]) -> bytes:
+    """A row of the binary protocol: 0, the NULL bitmap (which begins with two unused bits), the values."""
+    values = [b"\0" + bytes((len(columns) + 9) // 8)]
+    for column, value in zip(columns, row, strict=True):
+        size = _NUMBER_BYTES.get(column.type)
+        number = b"" if size is None else int(value or b"0").to_bytes(size, "little", signed=True)
+        values.append(number or lenenc_bytes(value or b""))
+    return b"".join(values)
 
 
 def _value(value: bytes | None) -> bytes:
