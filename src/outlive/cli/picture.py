@@ -40,9 +40,7 @@ class Picture:
 
     def __enter__(self) -> Picture:
         if self._console.is_terminal:
-            self._live = Live(
-                console=self._console, get_renderable=self.render, refresh_per_second=REFRESH_PER_S, transient=True
-            )
+            self._live = Live(console=self._console, get_renderable=self.render, refresh_per_second=REFRESH_PER_S)
             self._live.start(refresh=True)
         return self
 
@@ -50,6 +48,7 @@ class Picture:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         if self._live is not None:
+            self._line = "over" if error is None else "ended before it was over"
             self._live.stop()
 
     def _tell(self, line: str) -> None:
@@ -120,14 +119,14 @@ def _cell(column: tuple[int, int] | None, row: int, limit: int) -> tuple[str, st
 def _connections(record: Record) -> Text:
     look = record.looks[-1] if record.looks else None
     now, dead = (look.connections, look.dangling) if look else (0, 0)
-    text = Text.assemble(("on the database   ", SOFT), f"{now:>3} connections: ")
+    text = Text.assemble(("database  ", SOFT), f"{now:>3} connections: ")
     text.append(f"{now - dead:>3} alive", ALIVE).append(", ").append(f"{dead:>3} dangling", DANGLING if dead else SOFT)
     return text.append(f"   of {record.limit}" if record.budget is None else f"   budget {record.budget}", SOFT)
 
 
 def _requests(record: Record) -> Text:
     outcomes = record.outcomes
-    text = Text.assemble(("requests          ", SOFT), (f"{outcomes['answered']:>5} answered", ALIVE), ", ")
+    text = Text.assemble(("requests  ", SOFT), (f"{outcomes['answered']:>5} answered", ALIVE), ", ")
     text.append(f"{outcomes['refused']:>5} refused", REFUSED if outcomes["refused"] else SOFT).append(", ")
     return text.append(f"{outcomes['failed']:>3} failed", REFUSED if outcomes["failed"] else SOFT)
 
@@ -138,7 +137,7 @@ def _latency(record: Record) -> Text:
     # Requests come nearly in the order in which they began: the last ones are enough.
     requests = list(record.requests) if record.seconds else record.requests[-500:]
     answered = [each.seconds for each in requests if each.outcome == "answered" and each.at >= since]
-    text = Text("latency           ", SOFT)
+    text = Text("latency     ", SOFT)
     if not requests:
         return text.append("-", SOFT)
     if not answered:

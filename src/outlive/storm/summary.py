@@ -19,12 +19,12 @@ def _direct(record: Record) -> str:
 
 def _through(record: Record) -> str:
     figures = record.figures
-    refused = "none" if figures.refused == 0 else str(figures.refused)
+    refused, were = ("none", "was") if figures.refused == 0 else (str(figures.refused), "were")
     left = "nothing" if figures.dangling == 0 else f"{figures.dangling}"
     within = "" if record.budget is None else f" (its budget: {record.budget})"
     return (
-        f"Through Outlive, {refused} of {figures.requests} requests was refused{_failed(record)}: the database never "
-        f"counted more than {figures.server_connections_peak} connections{within}, and {left} was left of them "
+        f"Through Outlive, {refused} of {figures.requests} requests {were} refused{_failed(record)}: the database "
+        f"never counted more than {figures.server_connections_peak} connections{within}, and {left} was left of them "
         "when Outlive had ended."
     )
 
