@@ -65,7 +65,7 @@ async def test_it_never_hits_a_bystander(pg: PostgresServer, count) -> None:
                     assert reply.error is None, reply.error.message
                 up.server.give_back(bystander)
 
-        each = count(250, 5000)
+        each = count(250, 2500)
         await asyncio.gather(*(rounds(each) for _ in range(4)))
         assert found["in time"] > each // 10, found
         assert found["too late"] > each // 10, found

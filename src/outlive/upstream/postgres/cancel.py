@@ -190,7 +190,7 @@ class Canceller:
             self._server.start(request.open())
 
     def _settled(self, victim: PostgresConnection, certain: bool) -> None:
-        del self._under_way[victim]
+        self._under_way.pop(victim, None)
         if not certain and not victim.lost and victim.closing_since is None:
             # Whether and when the signal comes is not known, and it would hit whoever has the connection then.
             self._server.retire_now(victim, "kill")
