@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from .scripts import MULTI_STATEMENTS_ON, RESET_CONNECTION, Script, held, held_on, script
+from ..servers import OutliveProcess
+from ..servers.database import DatabaseServer
+from .scripts import MULTI_STATEMENTS_ON, RESET_CONNECTION, Script, Step, Watched, held, held_on, script, seen
 
 T = (
     "DROP TABLE IF EXISTS test.t, test.u",
@@ -250,3 +252,20 @@ SCRIPTS = [
 @pytest.mark.parametrize("found", SCRIPTS, ids=lambda found: found.name)
 def test_looks_the_same(found: Script, same_as_direct: Callable[[Script], None]) -> None:
     same_as_direct(found)
+
+
+def test_two_clients_wait_for_the_same_kind_of_transaction(server: DatabaseServer, node: OutliveProcess) -> None:
+    """What the one said for its next transaction is taken away before the other's turn, who has said the very same."""
+    server.query("CREATE TABLE IF NOT EXISTS test.waits (n INT)")
+    one, other = Watched(node), Watched(node)
+    try:
+        seen(one, Step("SET TRANSACTION READ ONLY"))
+        seen(other, Step("SET TRANSACTION READ ONLY"))
+        for client in (one, other):
+            seen(client, Step("START TRANSACTION"))
+            assert seen(client, Step("INSERT INTO waits VALUES (9)"))[0]["error"][0] == 1792
+            seen(client, Step("ROLLBACK"))
+            assert "error" not in seen(client, Step("INSERT INTO waits VALUES (9)"))[0]
+    finally:
+        one.close()
+        other.close()

@@ -364,11 +364,13 @@ class ClientSession:
         ):
             return _NO_STEPS
         found: list[Step] = []
+        characteristics = state.characteristics
         if state.owner is not self and state.residue:
             found += outcome.residue_steps(state)
+            characteristics = b""  # another's, which were just taken away, also where they are the same
         if state.settings is not self.settings:
             found += self._settings_steps(state)
-        if self.characteristics != state.characteristics and not self.in_transaction:
+        if self.characteristics != characteristics and not self.in_transaction:
             found += [steps.query_step(text) for text in self.characteristics.split(b";") if text.strip()]
         if self.reads_insert_id and state.last_insert_id != self.last_insert_id:
             number = insert_id.value_of(self.last_insert_id)
