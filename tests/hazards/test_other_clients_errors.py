@@ -117,7 +117,7 @@ def test_a_ping_counts_what_the_last_statement_raised(pair: Pair) -> None:
 
 def test_preparing_clears_as_much_as_alone(pair: Pair) -> None:
     """MariaDB keeps an error over a PREPARE, but for one of a statement that uses a table."""
-    for text in ("SELECT 1", "SELECT id FROM stolen", "SELECT nonsense"):
+    for text in ("SELECT 1", "SELECT id FROM stolen", "SELECT nonsense", "SHOW WARNINGS"):
         pair.same("SELECT * FROM of_the_asker")
         pair.prepare(text)
         pair.same("SHOW ERRORS")

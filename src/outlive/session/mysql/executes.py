@@ -1,8 +1,7 @@
 """COM_STMT_*: statements of a client's own ids on whichever server connection is leased.
 
 A statement is prepared where it is needed, and its server-side ids are the connections' affair: towards the client it
-keeps
-the id it was given. PREPARE itself always goes to a server, so that errors and metadata are the database's.
+keeps the id it was given. PREPARE itself always goes to a server, so that errors and metadata are the database's.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from outlive.session.mysql import local_answers, queries
 from outlive.session.mysql.actions import ANSWER, FORWARD, RELAY, SILENT, STREAM
-from outlive.session.mysql.analysis import PLAIN_READ
+from outlive.session.mysql.analysis import PLAIN_READ, WARNINGS
 from outlive.session.mysql.holds import LONG_DATA
 from outlive.session.mysql.outcome import close_cursor
 from outlive.session.mysql.prepared import ClientStatement, intern_statement
@@ -58,7 +57,7 @@ def prepare(session: ClientSession, packet: bytes) -> int:
             f" {limits.statements_bytes} bytes together (current value: {len(session.statements)})",
         )
         return ANSWER
-    session.tableless = session.names_no_table(text)
+    session.tableless = session.names_no_table(text) or bool(analysis.needs & WARNINGS)
     prepared = queries.prepared_text(session, text, analysis)
     if prepared is None:
         return ANSWER

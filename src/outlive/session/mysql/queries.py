@@ -110,11 +110,11 @@ def _answer(session: ClientSession, analysis: Analysis, text: bytes) -> bool:
 
 def answer_prepared(session: ClientSession, analysis: Analysis) -> bool:
     """Answers an execution that asks for warnings which are not on the connection any more."""
-    if session.captured_warnings is None or not analysis.needs & lexed.WARNINGS:
-        return False
+    if not session.captured_warnings or not analysis.needs & lexed.WARNINGS:
+        return False  # they are on the connection, or there are none, there neither
     if analysis.trivial is not None:
         return _answer_diagnostics(session, analysis.trivial, binary=True)
-    if session.captured_warnings and not session.holds_connection:
+    if not session.holds_connection:
         refuse(session, "GET DIAGNOSTICS outside a transaction, nor counts of warnings beside other columns")
         return True
     return False
