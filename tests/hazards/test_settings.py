@@ -200,6 +200,32 @@ SCRIPTS = [
         "SELECT @@sql_mode, @@time_zone, @@autocommit, DATABASE()",
         setup=TABLES,
     ),
+    script(
+        "the same SET where it means something else",
+        "SET CHARACTER SET utf8mb4",
+        SHOW,
+        "USE latin",
+        "SET CHARACTER SET utf8mb4",
+        SHOW,
+        "SET CHARACTER SET utf8mb4",
+        SHOW,
+        "SET NAMES utf8mb4",
+        SHOW,
+        "SET default_collation_for_utf8mb4 = utf8mb4_general_ci",
+        "SET NAMES utf8mb4",
+        SHOW,
+        "SET NAMES utf8",
+        SHOW,
+        "SET old_mode = ''",
+        "SET NAMES utf8",
+        SHOW,
+        setup=(
+            *TABLES,
+            "DROP DATABASE IF EXISTS latin",
+            "CREATE DATABASE latin CHARACTER SET latin1",
+            "GRANT ALL ON latin.* TO 'app'@'%'",
+        ),
+    ),
 ]
 
 

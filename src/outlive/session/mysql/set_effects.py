@@ -1,16 +1,14 @@
 """SET statements whose effect is known are answered without a server.
 
 Drivers send the same few with each new connection (SET NAMES utf8mb4, SET AUTOCOMMIT=0), and a function that connects
-for
-every request would lease a server connection for each of them. What a SET of literals does depends on nothing but the
-server,
-the user and how the text is read: once the server has taken it and reported its effect, the effect is recorded in the
-session,
-and replayed with the next statement that needs a server.
+for every request would lease a server connection for each of them. What a SET of literals does depends on nothing but
+the server, the user, how the text is read and two settings that decide about charsets: once the server has taken it and
+reported its effect, the effect is recorded in the session, and replayed with the next statement that needs a server.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -33,9 +31,11 @@ _TEXT_MAX_BYTES: Final = 512
 _SQL_MODE: Final = SERVER_STATUS_NO_BACKSLASH_ESCAPES | MARIADB_SERVER_STATUS_ANSI_QUOTES
 _STATUS: Final = SERVER_STATUS_AUTOCOMMIT | _SQL_MODE
 _DEFAULT: Final = b"DEFAULT"
+_NAMES: Final = re.compile(rb"(?i)SET\s+NAMES\b")
 
-Name = tuple[str, bytes, int]
-"""User, text, and how the text is read: what an effect depends on."""
+Name = tuple[str, bytes, int, bytes | None, bytes | None]
+"""User, text, how the text is read, MySQL's default_collation_for_utf8mb4, and the old_mode that says which charset
+MariaDB calls utf8: what an effect depends on."""
 
 
 class Effect:
@@ -53,7 +53,10 @@ def name_of(session: ClientSession, text: bytes, analysis: Analysis) -> Name | N
     """Under what name the effect of this text is known; None where it is not the same each time."""
     if len(text) > _TEXT_MAX_BYTES or not text.isascii() or not _is_literal(session, analysis):
         return None
-    return session.user, text, session.mode
+    if analysis.charset and not _NAMES.match(text):
+        return None  # SET CHARACTER SET gives the connection the charset of the current schema
+    values = session.settings.values
+    return session.user, text, session.mode, values.get(b"default_collation_for_utf8mb4"), values.get(b"old_mode")
 
 
 def _is_literal(session: ClientSession, analysis: Analysis) -> bool:
