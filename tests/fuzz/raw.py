@@ -1,64 +1,35 @@
-"""A client that says whatever bytes it is told to, over a real socket."""
+"""A client that says whatever bytes it is told to, over a real socket; and what that costs the node."""
 
-import socket
 import time
 from pathlib import Path
+from typing import Self
 
-from outlive.auth.mysql.scramble import native_response
-from outlive.wire.mysql.handshake import Greeting, HandshakeResponse
-from outlive.wire.mysql.packets import packet
-
-from ..servers.database import APP
+from ..raw.mysql import Packets, login_to, response_to
+from ..servers.database import APP, Account
 from .house import CLIENT
 
 TIMEOUT_S = 20.0
 
 
-class RawClient:
+class RawClient(Packets):
     """Connected; the greeting is read. Use as a context."""
 
     def __init__(self, port: int, *, receive_buffer_bytes: int = 0) -> None:
-        self.socket = socket.socket()
-        if receive_buffer_bytes:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        self.socket.settimeout(TIMEOUT_S)
-        self.socket.connect(("127.0.0.1", port))
-        self._buffer = b""
-        self.greeting = Greeting.parse(self.payload())
+        super().__init__("127.0.0.1", port, timeout_s=TIMEOUT_S, receive_buffer_bytes=receive_buffer_bytes)
 
-    def _fill(self, size: int) -> None:
-        while len(self._buffer) < size:
-            data = self.socket.recv(65536)
-            if not data:
-                raise ConnectionResetError("closed")
-            self._buffer += data
+    def response(self, capabilities: int = CLIENT, password: str = APP.password) -> bytes:
+        """The payload of a login."""
+        account = Account(APP.user, password)
+        return response_to(self.greeting, login_to(self.greeting, account), account.user, capabilities)
 
-    def payload(self) -> bytes:
-        """The next packet's."""
-        self._fill(4)
-        end = 4 + int.from_bytes(self._buffer[:3], "little")
-        self._fill(end)
-        payload, self._buffer = self._buffer[4:end], self._buffer[end:]
-        return payload
-
-    def response(self, capabilities: int = CLIENT, password: bytes = b"") -> bytes:
-        answer = native_response(password or APP.password.encode(), self.greeting.scramble)
-        plugin = b"mysql_native_password"
-        return HandshakeResponse(capabilities, 1 << 24, 45, APP.user.encode(), answer, b"test", plugin).encode()
-
-    def log_in(self, capabilities: int = CLIENT) -> "RawClient":
-        self.say(packet(1, self.response(capabilities)))
-        answer = self.payload()
-        assert answer[0] == 0, answer
-        return self
-
-    def say(self, data: bytes) -> None:
-        self.socket.sendall(data)
+    def logged_in(self) -> Self:
+        """This one, as the test's driver would be."""
+        return self.log_in(capabilities=CLIENT)
 
     def command(self, payload: bytes) -> bytes:
         """The first packet of the answer."""
-        self.say(packet(0, payload))
-        return self.payload()
+        self.send(payload)
+        return self.read()
 
     def flood(self, data: bytes, seconds: float) -> int:
         """Sends `data` again and again until nothing is taken any more for a while; returns the bytes taken."""
@@ -83,23 +54,7 @@ class RawClient:
     def ends(self, seconds: float) -> bool:
         """Whether the node closes the connection within that time, whatever it says before."""
         self.socket.settimeout(seconds)
-        try:
-            while self.socket.recv(65536):
-                pass
-        except TimeoutError:
-            return False
-        except OSError:
-            return True
-        return True
-
-    def close(self) -> None:
-        self.socket.close()
-
-    def __enter__(self) -> "RawClient":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        return self.at_end()
 
 
 def rss_bytes(pid: int) -> int:

@@ -97,7 +97,7 @@ def test_a_byte_at_a_time(node: OutliveProcess) -> None:
         begun = time.monotonic()
         try:
             for position in range(200):
-                client.say(packet(1, client.response())[position : position + 1])
+                client.send_bytes(packet(1, client.response())[position : position + 1])
                 time.sleep(0.1)  # slowly: all of it would take twenty seconds
         except OSError:
             pass
@@ -107,7 +107,7 @@ def test_a_byte_at_a_time(node: OutliveProcess) -> None:
 def test_what_was_sent_in_plain_never_counts_as_sent_by_tls(node: OutliveProcess) -> None:
     with RawClient(node.port) as client:
         request = packet(1, ssl_request(CLIENT | wire.CLIENT_SSL, 1 << 24, 45))
-        client.say(request + packet(2, client.response(CLIENT | wire.CLIENT_SSL)) + packet(0, b"\x03SELECT 1"))
+        client.send_bytes(request + packet(2, client.response(CLIENT | wire.CLIENT_SSL)) + packet(0, b"\x03SELECT 1"))
         assert client.ends(LOGIN_TIMEOUT_S + 10)
 
 
@@ -115,8 +115,9 @@ def test_failed_logins_are_final_and_cost_the_server_nothing(node: OutliveProces
     connections = mariadb.status("Connections")
     for _ in range(50):
         with RawClient(node.port) as client:
-            client.say(packet(1, client.response(password=b"wrong")) + packet(0, b"\x03SELECT 1") * 100)
-            assert client.payload()[:3] == b"\xff\x15\x04"
+            client.sequence = 2
+            client.send_bytes(packet(1, client.response(password="wrong")) + packet(0, b"\x03SELECT 1") * 100)
+            assert client.read()[:3] == b"\xff\x15\x04"
             assert client.ends(10)
     assert mariadb.status("Connections") - connections < 10  # the tests' own
 
@@ -141,7 +142,7 @@ def test_failed_logins_are_final_and_cost_the_server_nothing(node: OutliveProces
     ids=["ping", "megabytes", "local", "kill", "reset", "statistics", "prepare", "sleep", "error", "unknown"],
 )
 def test_floods_of_a_client_that_never_reads(node: OutliveProcess, memory: Callable[[], float], command: bytes) -> None:
-    clients = [RawClient(node.port, receive_buffer_bytes=4096).log_in() for _ in range(3)]
+    clients = [RawClient(node.port, receive_buffer_bytes=4096).logged_in() for _ in range(3)]
     for client in clients:
         client.flood(packet(0, command) * 2000, 0.5)
     assert memory() < 25
@@ -155,9 +156,9 @@ def test_who_does_not_read_and_does_not_end_is_ended(
     """Half closed, with an answer of megabytes on its way."""
     import socket
 
-    clients = [RawClient(node.port, receive_buffer_bytes=4096).log_in() for _ in range(3)]
+    clients = [RawClient(node.port, receive_buffer_bytes=4096).logged_in() for _ in range(3)]
     for client in clients:
-        client.say(packet(0, b"\x03SELECT REPEAT('x', 10000000)"))
+        client.send_bytes(packet(0, b"\x03SELECT REPEAT('x', 10000000)"))
         assert client.socket.recv(1)
         client.socket.shutdown(socket.SHUT_WR)
     eventually(lambda: node.metric("outlive_clients") == 0)
@@ -200,10 +201,10 @@ def test_texts_made_to_be_slow_hold_nobody_up(node: OutliveProcess, memory: Call
     stop = threading.Event()
 
     def attack() -> None:
-        with contextlib.suppress(OSError), RawClient(node.port).log_in() as client:
+        with contextlib.suppress(OSError), RawClient(node.port).logged_in() as client:
             while not stop.is_set():
-                client.say(packet(0, b"\x03" + text))
-                if client.payload()[:1] != b"\xff":
+                client.send(b"\x03" + text)
+                if client.read()[:1] != b"\xff":
                     return  # several results: enough
 
     attackers = [threading.Thread(target=attack, daemon=True) for _ in range(2)]
@@ -227,14 +228,14 @@ def test_texts_made_to_be_slow_hold_nobody_up(node: OutliveProcess, memory: Call
 
 def test_statements_without_end(node: OutliveProcess, memory: Callable[[], float]) -> None:
     """A client that prepares and never closes."""
-    with RawClient(node.port).log_in() as client:
+    with RawClient(node.port).logged_in() as client:
         for number in range(5000):
             answer = client.command(b"\x16SELECT %d, '" % number + b"x" * 50_000 + b"'")
             if answer[:1] == b"\xff":
                 assert answer[1:3] == (1461).to_bytes(2, "little")
                 break
             for _ in range(4):  # two columns, and the EOF behind them
-                if client.payload()[:1] == b"\xfe":
+                if client.read()[:1] == b"\xfe":
                     break
         else:
             raise AssertionError("5000 statements of 50 kB were taken")
@@ -262,7 +263,7 @@ def test_names_of_a_megabyte(node: OutliveProcess, memory: Callable[[], float]) 
         b"\x03SHOW WARNINGS LIMIT " + b"9" * 5000,
         b"\x16SELECT `" + b"n" * 200_000 + b"`",
     ):
-        with RawClient(node.port).log_in() as client:
+        with RawClient(node.port).logged_in() as client:
             client.command(payload)  # whatever it is, it is answered
     assert memory() < 30
 
@@ -274,7 +275,7 @@ def test_what_must_not_run_as_it_is(node: OutliveProcess, mariadb: MariaDB, stat
         victim.begin()
         cursor.execute("SELECT 1")
         for real in mariadb.connection_ids("app"):
-            with RawClient(node.port).log_in() as client:
+            with RawClient(node.port).logged_in() as client:
                 comment = b"/*" + b"x" * 400_000 + b"*/"
                 assert client.command(b"\x03" + comment + statement % real)[:1] == b"\xff"
                 assert client.ends(10)
@@ -291,11 +292,11 @@ def test_many_locks_and_tables(node: OutliveProcess, memory: Callable[[], float]
 
 def test_half_commands(node: OutliveProcess, memory: Callable[[], float], eventually: Callable[..., None]) -> None:
     """A length, and then silence: what is held is what came."""
-    clients = [RawClient(node.port).log_in() for _ in range(50)]
+    clients = [RawClient(node.port).logged_in() for _ in range(50)]
     half = (250_000).to_bytes(3, "little") + b"\0\x03SELECT '" + b"x" * 100
     before = node.metric("outlive_bytes_from_clients_total")
     for client in clients:
-        client.say(half)
+        client.send_bytes(half)
     eventually(lambda: node.metric("outlive_bytes_from_clients_total") == before + len(half) * len(clients))
     assert memory() < 10
     for client in clients:
@@ -309,14 +310,16 @@ def test_memory_stays_flat(node: OutliveProcess, count: Callable[[int, int], int
         for turn in range(turns):
             with RawClient(node.port) as client:
                 if turn % 4 == 0:
-                    client.say(b"\xff\xff\xff\x01" + bytes(turn % 251 for _ in range(20_000)))
+                    client.send_bytes(b"\xff\xff\xff\x01" + bytes(turn % 251 for _ in range(20_000)))
                 elif turn % 4 == 1:
-                    client.say(packet(1, client.response(password=b"wrong")))
+                    client.send(client.response(password="wrong"), 1)
                     client.ends(10)
                 elif turn % 4 == 2:
-                    client.log_in().say(b"\x09\0\0\0\x03SELECT 1" * 50)
+                    client.logged_in().send_bytes(b"\x09\0\0\0\x03SELECT 1" * 50)
                 else:
-                    client.log_in().say(packet(0, b"\x03SET @a%d='%s'" % (turn, b"x" * 100)) + b"\xff\xff\xff\x07x")
+                    client.logged_in().send_bytes(
+                        packet(0, b"\x03SET @a%d='%s'" % (turn, b"x" * 100)) + b"\xff\xff\xff\x07x"
+                    )
                     client.ends(10)
 
     turns = count(300, 3000)

@@ -10,22 +10,11 @@ from outlive.wire.mysql import constants as wire
 from outlive.wire.mysql.ok import parse_ok
 from outlive.wire.mysql.packets import packet
 
+from ..raw.mysql import ATTRIBUTES, CAPABILITIES, CLASSIC, LAST, MODERN, Raw, error_of
 from ..servers import OutliveProcess
 from ..servers.database import APP, APP2, Account, DatabaseServer
 from .conftest import configuration
-from .raw import (
-    ATTRIBUTES,
-    CAPABILITIES,
-    CLASSIC,
-    LAST,
-    MODERN,
-    THIEVES,
-    Conversation,
-    Raw,
-    assert_same,
-    error_of,
-    seen_by,
-)
+from .conversation import THIEVES, Conversation, assert_same, seen_by
 
 T = (
     "DROP TABLE IF EXISTS test.cmd, other.cmd",

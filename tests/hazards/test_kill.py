@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from ..raw.mysql import Raw, error_of
 from ..servers import OutliveProcess
 from ..servers.database import APP, APP2, DatabaseServer
 from .conftest import configuration
-from .raw import Raw, error_of
 
 NO_SUCH_THREAD, NOT_OWNER, INTERRUPTED, KILLED = 1094, 1095, 1317, 1927
 LONG = "SELECT SLEEP(30)"
@@ -137,9 +137,7 @@ def test_kill_of_itself(killing: OutliveProcess, server: DatabaseServer) -> None
             assert raw.at_end()
 
 
-def test_kill_query_of_a_client_in_the_queue(
-    killing: OutliveProcess, eventually: Callable[..., None]
-) -> None:
+def test_kill_query_of_a_client_in_the_queue(killing: OutliveProcess, eventually: Callable[..., None]) -> None:
     holders = [Raw(killing.host, killing.port) for _ in range(4)]
     with Raw(killing.host, killing.port) as victim, Raw(killing.host, killing.port) as killer:
         number = own_id(victim)

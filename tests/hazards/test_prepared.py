@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from ..raw.mysql import CAPABILITIES, CURSOR, MODERN
 from ..servers import OutliveProcess
 from ..servers.database import DatabaseServer
-from .raw import CAPABILITIES, CURSOR, MODERN, THIEVES, Conversation, PreparingThief, Scenario, assert_same, seen_by
+from .conversation import THIEVES, Conversation, PreparingThief, Scenario, assert_same, seen_by
 from .scripts import Thief
 
 SETUP = (

@@ -10,10 +10,11 @@ from typing import Any
 import mysql.connector
 import pytest
 
+from ..raw.mysql import Raw, error_of
 from ..servers import OutliveProcess
 from ..servers.database import APP, DatabaseServer
 from .conftest import configuration
-from .raw import THIEVES, Raw, error_of
+from .conversation import THIEVES
 
 MOST = 1461
 
@@ -28,9 +29,7 @@ def test_the_least_recently_used_give_way(server: DatabaseServer) -> None:
         clients = [Raw(node.host, node.port) for _ in range(3)]
         for _ in range(2):
             handles = [
-                (client, client.prepare(f"SELECT {number}, ?")[0], number)
-                for number in range(25)
-                for client in clients
+                (client, client.prepare(f"SELECT {number}, ?")[0], number) for number in range(25) for client in clients
             ]
             for _ in range(2):
                 for client, handle, number in handles:

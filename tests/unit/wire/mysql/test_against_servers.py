@@ -193,7 +193,7 @@ def prepare(server: DatabaseServer) -> None:
 def test_an_untranslated_reply_is_passed_as_the_same_object(server: DatabaseServer) -> None:
     reader = ReplyReader(MODERN)
     with RawConnection(server.host, server.port, MODERN) as connection:
-        connection.send(packet(0, b"\x03SELECT 1, 2"))
+        connection.send_bytes(packet(0, b"\x03SELECT 1, 2"))
         reader.start(REPLY_QUERY)
         data = connection.receive()
         assert reader.feed(data) is data
@@ -228,7 +228,7 @@ def test_local_infile(server: DatabaseServer) -> None:
         # The client counts one EOF more than the server.
         assert reader.sequence_shift == 1
         number = (seen[-6] + 1 - reader.sequence_shift) & 0xFF
-        connection.send(packet(number, b"one\ntwo\n") + packet(number + 1, b""))
+        connection.send_bytes(packet(number, b"one\ntwo\n") + packet(number + 1, b""))
         reader.resume_after_infile(number + 1)
         _, seen = connection.follow(reader)
         assert seen[3] == number + 2 + 1

@@ -1,17 +1,15 @@
-"""A client of bare packets: what drivers do not do, and every byte of what comes back.
+"""A MySQL client of bare packets: what drivers do not do, and every byte of what comes back.
 
-It speaks by `outlive.wire` only, checks each packet's number, and keeps no state but what it is told. `Conversation`
-runs the same commands straight to a server and through Outlive, and writes down the replies for comparison.
+It speaks by `outlive.wire` only, and keeps no state but what it is told.
 """
 
 from __future__ import annotations
 
-import re
 import socket
-import time
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from outlive.auth.mysql.server_login import ServerLogin
 from outlive.auth.mysql.verdict import Refused
@@ -20,11 +18,7 @@ from outlive.wire.mysql.handshake import ChangeUser, Greeting, HandshakeResponse
 from outlive.wire.mysql.ok import ERR, parse_eof, parse_ok
 from outlive.wire.mysql.packets import MAX_PAYLOAD, lenenc_bytes, lenenc_int, packet, read_lenenc_number
 
-from ..servers import OutliveProcess
-from ..servers.database import APP, Account, DatabaseServer
-from .scripts import Thief, other_user, same_user
-
-THIEVES = {"same user": same_user, "other user": other_user}
+from ..servers.database import APP, Account
 
 CLASSIC = (
     wire.CLIENT_LONG_PASSWORD
@@ -48,44 +42,52 @@ CURSOR = 1
 TINY, LONG, DOUBLE, NULL, LONGLONG, BLOB, STRING = 1, 3, 5, 6, 8, 0xFC, 0xFD
 
 
-class Raw:
-    """A logged-in connection. Every reply is a list of payloads."""
+def login_to(greeting: Greeting, account: Account) -> ServerLogin:
+    """The exchange of a password in the clear, by whatever method the other side asks for."""
+    return ServerLogin(
+        account.user.encode(),
+        account.password.encode(),
+        secure=False,
+        scramble=greeting.scramble,
+        plugin=greeting.plugin,
+    )
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        account: Account = APP,
-        capabilities: int = MODERN,
-        database: bytes = b"test",
-        timeout_s: float = 60.0,
-    ) -> None:
-        self.socket = socket.create_connection((host, port), timeout_s)
+
+def response_to(
+    greeting: Greeting, login: ServerLogin, user: str, capabilities: int, database: bytes = b"test"
+) -> bytes:
+    """The payload of the client's first packet; `login` is at its start."""
+    # The collation that SET NAMES utf8mb4 means, so that a replayed session describes its columns alike.
+    charset = 45 if greeting.is_mariadb else 255
+    return HandshakeResponse(
+        capabilities, 1 << 30, charset, user.encode(), login.start(), database, login.plugin
+    ).encode()
+
+
+class Packets:
+    """A socket on which the greeting was read; the numbers of the packets must be right."""
+
+    def __init__(self, host: str, port: int, *, timeout_s: float = 60.0, receive_buffer_bytes: int = 0) -> None:
+        self.socket = socket.socket()
+        if receive_buffer_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        self.socket.settimeout(timeout_s)
+        self.socket.connect((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
         self.sequence = 0
         self.greeting = Greeting.parse(self.read())
-        self.capabilities = capabilities & self.greeting.capabilities
-        if not database:
-            self.capabilities &= ~wire.CLIENT_CONNECT_WITH_DB
-        password = account.password.encode()
-        login = ServerLogin(
-            account.user.encode(),
-            password,
-            secure=False,
-            scramble=self.greeting.scramble,
-            plugin=self.greeting.plugin,
-        )
-        # The collation that SET NAMES utf8mb4 means, so that a replayed session describes its columns alike.
-        charset = 45 if self.greeting.is_mariadb else 255
-        response = HandshakeResponse(
-            self.capabilities, 1 << 30, charset, account.user.encode(), login.start(), database, login.plugin
-        )
-        self.send(response.encode(), 1)
-        self._authenticate(login)
 
-    def _authenticate(self, login: ServerLogin) -> None:
+    def log_in(self, account: Account = APP, capabilities: int = MODERN, database: bytes = b"test") -> Self:
+        """Raises ConnectionRefusedError."""
+        login = login_to(self.greeting, account)
+        response = response_to(self.greeting, login, account.user, capabilities, database)
+        self.send(response, 1)
+        self.authenticate(login)
+        return self
+
+    def authenticate(self, login: ServerLogin) -> None:
+        """The rest of a login, up to its verdict. Raises ConnectionRefusedError."""
         while True:
             step = login.receive(self.read())
             if isinstance(step.verdict, Refused):
@@ -94,22 +96,6 @@ class Raw:
                 return
             for payload in step.send:
                 self.send(payload, self.sequence)
-
-    def change_user(self, account: Account, database: bytes = b"test") -> None:
-        """COM_CHANGE_USER. Raises ConnectionRefusedError."""
-        # Both servers expect the response to the scramble of the greeting, or switch.
-        login = ServerLogin(
-            account.user.encode(),
-            account.password.encode(),
-            secure=False,
-            scramble=self.greeting.scramble,
-            plugin=self.greeting.plugin,
-        )
-        message = ChangeUser(account.user.encode(), login.start(), database, 45, login.plugin)
-        self.send(message.encode(self.capabilities))
-        self._authenticate(login)
-
-    # -- packets -----------------------------------------------------------------------------------
 
     def send(self, payload: bytes, sequence: int = 0) -> None:
         """One payload, in as many packets as it takes."""
@@ -124,11 +110,11 @@ class Raw:
         while len(self._buffer) < count:
             data = self.socket.recv(1 << 20)
             if not data:
-                raise EOFError("the other side closed")
+                raise ConnectionResetError("the other side closed")
             self._buffer += data
 
     def read(self) -> bytes:
-        """One payload. The packets' numbers must be right."""
+        """One payload. The packets' numbers must be right. Raises ConnectionResetError at the end."""
         payload = b""
         while True:
             self._need(4)
@@ -151,6 +137,43 @@ class Raw:
         except TimeoutError:
             return False
         return True
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+
+class Raw(Packets):
+    """A logged-in connection. Every reply is a list of payloads."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        account: Account = APP,
+        capabilities: int = MODERN,
+        database: bytes = b"test",
+        timeout_s: float = 60.0,
+    ) -> None:
+        super().__init__(host, port, timeout_s=timeout_s)
+        self.capabilities = capabilities & self.greeting.capabilities
+        if not database:
+            self.capabilities &= ~wire.CLIENT_CONNECT_WITH_DB
+        self.log_in(account, self.capabilities, database)
+
+    def change_user(self, account: Account, database: bytes = b"test") -> None:
+        """COM_CHANGE_USER. Raises ConnectionRefusedError."""
+        # Both servers expect the response to the scramble of the greeting, or switch.
+        login = login_to(self.greeting, account)
+        message = ChangeUser(account.user.encode(), login.start(), database, 45, login.plugin)
+        self.send(message.encode(self.capabilities))
+        self.authenticate(login)
 
     # -- replies -----------------------------------------------------------------------------------
 
@@ -298,15 +321,6 @@ class Raw:
         row = found[3 if not self.capabilities & wire.CLIENT_DEPRECATE_EOF else 2]
         return row[read_lenenc_number(row, 0)[1] :]
 
-    def close(self) -> None:
-        self.socket.close()
-
-    def __enter__(self) -> Raw:
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self.close()
-
 
 def _parameters(values: list[Any], names: list[bytes] | None, types: bool, long: Sequence[int] = ()) -> bytes:
     nulls = bytearray((len(values) + 7) // 8)
@@ -319,8 +333,6 @@ def _parameters(values: list[Any], names: list[bytes] | None, types: bool, long:
             kinds.append(LONGLONG)
             data.append(value.to_bytes(8, "little", signed=True))
         elif isinstance(value, float):
-            import struct
-
             kinds.append(DOUBLE)
             data.append(struct.pack("<d", value))
         else:
@@ -337,148 +349,3 @@ def _parameters(values: list[Any], names: list[bytes] | None, types: bool, long:
 def error_of(reply: list[bytes]) -> int:
     """The code of the ERR that ends a reply, 0 where it ends well."""
     return ERR.parse(reply[-1]).code if reply[-1][:1] == b"\xff" else 0
-
-
-class PreparingThief:
-    """A thief who prepares the very texts of its victim, and binds other types to them each time."""
-
-    def __init__(self, node: OutliveProcess, capabilities: int) -> None:
-        self._raw = Raw(node.host, node.port, capabilities=capabilities)
-        self._ids = [self._raw.prepare(text)[0] for text in ("SELECT ?", "SELECT ?, ?", "SELECT ?, ? + 1")]
-        self._turn = 0
-
-    def steal(self) -> None:
-        """One turn."""
-        self._turn += 1
-        value = (None, 1.5, b"stolen", 77)[self._turn % 4]
-        assert not error_of(self._raw.execute(self._ids[0], value))
-        assert not error_of(self._raw.execute(self._ids[1], 9, value))
-        assert not error_of(self._raw.execute(self._ids[2], value, 4))
-
-    def close(self) -> None:
-        """Ends its session."""
-        self._raw.close()
-
-
-class Conversation:
-    """One client that writes down what it sees; through Outlive a thief has its turn between every two commands.
-
-    `holds`: from the next command on the session is expected to hold its connection, so that nobody can take it.
-    """
-
-    def __init__(self, raw: Raw, node: OutliveProcess | None, thief: Thief | PreparingThief | None) -> None:
-        self.raw = raw
-        self.node = node
-        self.thief = thief
-        self.holds = False
-        self.seen: list[tuple[str, Any]] = []
-
-    def _note(self, what: str, reply: Any) -> Any:
-        self.seen.append((what, reply))
-        self.between()
-        return reply
-
-    def between(self) -> None:
-        """The thief's turn."""
-        if self.node is None or self.thief is None:
-            return
-        deadline = time.monotonic() + 20
-        held = self.node.metric("outlive_leases_held")
-        # A reply may be ahead of Outlive's own last questions.
-        while held != self.holds and time.monotonic() < deadline:
-            held = self.node.metric("outlive_leases_held")
-        assert held == self.holds, f"after {self.seen[-1:]}: {held:.0f} leases are held, where {self.holds:d} should be"
-        if not self.holds:
-            self.thief.steal()
-
-    def query(self, text: str | bytes, *attributes: tuple[bytes, Any]) -> list[bytes]:
-        found: list[bytes] = self._note(f"query {text!r:.200}", self.raw.query(text, attributes))
-        return found
-
-    def prepare(self, text: str) -> int:
-        number, reply = self.raw.prepare(text)
-        self._note(f"prepare {text!r:.200}", reply)
-        return number
-
-    def execute(self, statement: int, *values: Any, **options: Any) -> list[bytes]:
-        reply: list[bytes] = self.raw.execute(statement, *values, **options)
-        self._note(f"execute {values!r:.200} {options!r:.100}", reply)
-        return reply
-
-    def values(self, statement: int, *values: Any, **options: Any) -> None:
-        """An execution of which only the rows are compared: the columns' lengths, or a NULL's type, may differ."""
-        found = self.raw.execute(statement, *values, **options)
-        self._note("values", [payload for payload in found if payload[:4] != b"\x03def"])
-
-    def fetch(self, statement: int, rows: int) -> None:
-        self._note(f"fetch {rows}", self.raw.fetch(statement, rows))
-
-    def reset(self, statement: int) -> None:
-        self._note("reset", self.raw.reset(statement))
-
-    def close(self, statement: int) -> None:
-        self.raw.close_statement(statement)
-        self.ping()
-
-    def long_data(self, statement: int, index: int, data: bytes) -> None:
-        self.raw.long_data(statement, index, data)
-        self.ping()
-
-    def ping(self) -> None:
-        """Also waits until everything sent before has been taken."""
-        self._note("ping", self.raw.command(b"\x0e"))
-
-    def command(self, payload: bytes) -> list[bytes]:
-        found: list[bytes] = self._note(f"command {payload!r:.200}", self.raw.command(payload))
-        return found
-
-
-Scenario = Callable[[Conversation], None]
-
-
-def seen_by(
-    target: DatabaseServer | OutliveProcess,
-    scenario: Scenario,
-    thief: Thief | PreparingThief | None = None,
-    **login: Any,
-) -> list[tuple[str, Any]]:
-    """What a client of this scenario sees."""
-    with Raw(target.host, target.port, **login) as raw:
-        conversation = Conversation(raw, target if isinstance(target, OutliveProcess) else None, thief)
-        scenario(conversation)
-        return conversation.seen
-
-
-def assert_same(direct: list[tuple[str, Any]], through: list[tuple[str, Any]], name: str) -> None:
-    """Fails with all that differs."""
-    different = [
-        f"{what}\n    direct  {_short(expected)}\n    through {_short(actual)}"
-        for (what, expected), (_, actual) in zip(direct, through, strict=True)
-        if _comparable(expected) != _comparable(actual)
-    ]
-    assert not different, name + "\n" + "\n".join(different)
-
-
-def _comparable(reply: Any) -> Any:
-    """Without what is known to differ, and to matter to nobody."""
-    if not isinstance(reply, list) or not reply or not isinstance(reply[-1], bytes):
-        return reply
-    found = list(reply)
-    if found[-1][:1] == b"\xff":
-        # Statement ids in error messages are each side's own.
-        found[-1] = _STATEMENT_ID.sub(b"(?)", found[-1])
-    for index, payload in enumerate(found):
-        if len(payload) in (5, 7) and payload[0] == 0xFE:
-            # Before rows Outlive cannot know how the statement ends (no index used, more results); a server says that
-            # it prepared anew by itself, but not where the statement was prepared elsewhere.
-            status = int.from_bytes(payload[3:5], "little") & ~_STATUS_OF_A_STATEMENT & ~(8 if len(payload) == 5 else 0)
-            found[index] = payload[:3] + status.to_bytes(2, "little") + payload[5:]
-    return found
-
-
-_STATUS_OF_A_STATEMENT = 0x10 | 0x20 | 0x400 | 0x4000 | 0x8000
-_STATEMENT_ID = re.compile(rb"\([0-9]+\)")
-
-
-def _short(reply: Any) -> str:
-    return repr(reply)[:1500]

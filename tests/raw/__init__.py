@@ -1,0 +1,1 @@
+"""Clients of bare packets, for what no driver does."""
