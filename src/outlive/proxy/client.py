@@ -153,9 +153,8 @@ class ProxiedClient(Client, ABC):
         self.server.metrics.leases += 1
 
     def _enqueue(self, *, again: bool = False) -> None:
-        """`again` keeps the place and the deadline of a request that waited; one that had a connection at once has
-        none.
-        """
+        """`again` keeps the place and the deadline of a request that waited;
+        one that had a connection at once has none."""
         self.phase = WAITING
         self.follow_route()
         server = self.server
@@ -177,9 +176,8 @@ class ProxiedClient(Client, ABC):
             self.server.stir()
 
     def follow_route(self) -> None:
-        """The next lease is from where the route leads now. Not while one is held: it goes back to where it came
-        from.
-        """
+        """The next lease is from where the route leads now. Not while one is held:
+        it goes back to where it came from."""
         server = self.route.follow(self.server)
         if server is not self.server:
             self.server = server

@@ -88,9 +88,8 @@ class Gate(ABC):
         return rest
 
     def is_flooded(self, size: int) -> bool:
-        """Counts what comes by TLS: a login in records of one byte, or handshake messages without end, has a limit
-        too.
-        """
+        """Counts what comes by TLS: a login in records of one byte,
+        or handshake messages without end, has a limit too."""
         self._encrypted_bytes += size
         if self.is_over or self._encrypted_bytes <= _ENCRYPTED_FACTOR * self._services.login_buffer_bytes:
             return False

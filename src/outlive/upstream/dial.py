@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from outlive.upstream.connection import ServerConnection
 
 SERVER_KEEPALIVE_S: Final = 30
-"""TCP keepalive of server connections, below the idle limits of load balancers and NAT between here and the
-database.
-"""
+"""TCP keepalive of server connections, below the idle limits of load balancers
+and NAT between here and the database."""
 
 
 class Dialer(ABC):

@@ -105,9 +105,8 @@ class Route:
         self._send_elsewhere(server)
 
     def _send_elsewhere(self, server: Any) -> None:
-        """Whoever waits at `server` by this route. Each goes to the head of its new queue, so the last one goes
-        first.
-        """
+        """Whoever waits at `server` by this route. Each goes to the head of its new queue,
+        so the last one goes first."""
         for waiter in reversed(server.pool.queued()):
             if waiter.comes_by(self):
                 server.pool.cancel(waiter)

@@ -212,9 +212,8 @@ class Server(ABC):
         self.tell_failure(connection, failure, now)
 
     async def attempt(self, connection: Any, attempt: Coroutine[None, None, Failure | None]) -> Failure | None:
-        """A dial or a change of user. Until it is over the end of the connection is its own to tell, with the
-        reason.
-        """
+        """A dial or a change of user. Until it is over the end of the connection is its own to tell,
+        with the reason."""
         connection.logging_in = True
         try:
             failure = await attempt

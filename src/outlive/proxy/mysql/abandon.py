@@ -1,8 +1,7 @@
 """What becomes of a lease whose client died.
 
 In a transaction: the statement that runs is killed, the rollback begun, the connection reset and used again. Outside
-one
-a read is killed and a write finishes. Half a command cannot be taken back: that connection is ended.
+one a read is killed and a write finishes. Half a command cannot be taken back: that connection is ended.
 """
 
 from __future__ import annotations

@@ -464,9 +464,8 @@ class MySQLClient(UploadingClient):
                 self.channel.close()
 
     def server_lost(self) -> None:
-        """The connection ended with the lease on it. What was under way gets the protocol's error; nothing is sent
-        again.
-        """
+        """The connection ended with the lease on it. What was under way gets the protocol's error;
+        nothing is sent again."""
         connection, self.connection = self.connection, None
         self.last = None
         if connection is not None:
@@ -492,9 +491,8 @@ class MySQLClient(UploadingClient):
 
     @property
     def can_lose_transaction(self) -> bool:
-        """Whether a rollback would cost the client nothing but its snapshot: reads only, and autocommit=0 begins
-        the next.
-        """
+        """Whether a rollback would cost the client nothing but its snapshot:
+        reads only, and autocommit=0 begins the next."""
         session = self.session
         return self.phase == READY and session.only_reads and not _WRITTEN.search(session.transaction_state)
 

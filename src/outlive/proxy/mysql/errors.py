@@ -18,9 +18,8 @@ TOO_LARGE: Final = ERR(
     wire.ER_NET_PACKET_TOO_LARGE, b"08S01", b"Got a packet bigger than Outlive takes for this command"
 )
 LOST: Final = ERR(_CR_SERVER_LOST, b"08S01", b"Lost connection to MySQL server during query")
-"""The client library's own code for it, and what drivers take for a disconnect; an ERR because the client's socket
-is well.
-"""
+"""The client library's own code for it, and what drivers take for a disconnect;
+an ERR because the client's socket is well."""
 TRANSACTION_EXPIRED: Final = ERR(
     wire.ER_CLIENT_INTERACTION_TIMEOUT,
     b"HY000",

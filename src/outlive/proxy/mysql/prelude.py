@@ -88,9 +88,8 @@ class PreparingClient(ProxiedClient):
     # -- the session's state -----------------------------------------------------------------------
 
     def _prepare(self, connection: MySQLConnection, packet: bytes, *, stale: bool = False) -> None:
-        """Brings the connection into the session's state, then sends the command; `stale`: asks first whether it
-        lives.
-        """
+        """Brings the connection into the session's state, then sends the command;
+        `stale`: asks first whether it lives."""
         session = self.session
         state = connection.session
         if not session.analysis.plain:
@@ -146,8 +145,7 @@ class PreparingClient(ProxiedClient):
 
     def _renew(self, connection: MySQLConnection, packet: bytes, renewal: int) -> None:
         """The session has no schema and this connection has one, which only a change of user takes away; or others'
-        user
-        variables, which only a reset does.
+        user variables, which only a reset does.
         """
         self._outgoing = packet
         self.phase = PREPARING
@@ -178,9 +176,8 @@ class PreparingClient(ProxiedClient):
             self.read_on()
 
     def _replay_failed(self, connection: MySQLConnection, error: ERR) -> None:
-        """The connection is not in the session's state, and the command was not sent: the server's reason is its
-        answer.
-        """
+        """The connection is not in the session's state, and the command was not sent:
+        the server's reason is its answer."""
         self._outgoing = b""
         session = self.session
         if session.in_transaction or session.holds:

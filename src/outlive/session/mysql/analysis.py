@@ -1,9 +1,8 @@
 """What a MySQL or MariaDB statement text says about the session it runs in.
 
-An :class:`Analysis` is a value: it is made once for a text, may be shared and cached, and is never changed.
-Everything in it errs on the
-side of *holding* the server connection: what the lexer cannot prove harmless carries a :class:`Hold` with the reason
-``unsure``.
+An :class:`Analysis` is a value: it is made once for a text, may be shared and cached, and is never changed. Everything
+in it errs on the side of *holding* the server connection: what the lexer cannot prove harmless carries a :class:`Hold`
+with the reason ``unsure``.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from typing import Final, NamedTuple
 # sql_mode and charset facts that change how a text is cut into tokens (argument ``mode``).
 NO_BACKSLASH_ESCAPES: Final = 1
 ANSI_QUOTES: Final = 2
-#: character_set_client is big5, cp932, gb18030, gbk or sjis: a backslash or backtick may be the second byte of a
-#: character.
+#: character_set_client is big5, cp932, gb18030, gbk or sjis:
+#: a backslash or backtick may be the second byte of a character.
 MULTIBYTE_ESCAPES: Final = 4
 
 # Analysis.needs: what the statement reads, so must be true on the server connection (or be substituted) before it runs.
@@ -28,8 +27,8 @@ VIRTUAL: Final = 32
 #: Its OK tells how many warnings there are, without being a statement that clears those before it (COM_INIT_DB).
 NO_WARNINGS: Final = 64
 
-# Analysis.after: what the proxy must ask the server connection for after the statement, before it is lent to another
-# client.
+# Analysis.after: what the proxy must ask the server connection for after the statement,
+# before it is lent to another client.
 ASK_FOUND_ROWS: Final = 1
 ASK_LAST_INSERT_ID: Final = 2
 #: MariaDB's SET STATEMENT: the tracker tells what was set, and not that it is taken back.
@@ -49,17 +48,14 @@ LOSE_NAMES: Final = 2
 class Hold(NamedTuple):
     """A change of what ties a session to its server connection. Changes of a text come in the order in which they run.
 
-    ``change`` is HOLD (count one more of ``name``), RELEASE (one less; below zero means nothing), CLEAR (none left:
-    of ``name``, or of the
-    whole reason when ``name`` is None) or LOSE_NAMES. A HOLD whose ``name`` is None can be ended by a CLEAR without
-    a name only.
+    ``change`` is HOLD (count one more of ``name``), RELEASE (one less; below zero means nothing), CLEAR (none left: of
+    ``name``, or of the whole reason when ``name`` is None) or LOSE_NAMES. A HOLD whose ``name`` is None can be ended by
+    a CLEAR without a name only.
 
     Reasons: ``get_lock`` (counted; names in lower case), ``temporary_table`` (name as written, ``table`` or
-    ``schema.table``: an unqualified
-    one belongs to the schema in use *now*), ``lock_tables``, ``handler``, ``xa``, ``text_prepare``,
-    ``user_variable``, ``sequence``,
-    ``binlog``, ``insert_id``, ``function`` (declared by the user), ``unsure``. RELEASE and CLEAR count only when the
-    text succeeded.
+    ``schema.table``: an unqualified one belongs to the schema in use *now*), ``lock_tables``, ``handler``, ``xa``,
+    ``text_prepare``, ``user_variable``, ``sequence``, ``binlog``, ``insert_id``, ``function`` (declared by the user),
+    ``unsure``. RELEASE and CLEAR count only when the text succeeded.
     """
 
     reason: str
@@ -68,8 +64,8 @@ class Hold(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """One assignment of a SET statement. ``start`` and ``end`` are the byte range of the whole assignment, without
-    commas."""
+    """One assignment of a SET statement. ``start`` and ``end`` are the byte range
+    of the whole assignment, without commas."""
 
     scope: str  # session | global | next | persist | user
     name: bytes  # lower case; of user variables as written
@@ -80,14 +76,12 @@ class Assignment(NamedTuple):
 
 
 class Substitution(NamedTuple):
-    """Bytes ``start`` to ``end`` (offsets in the text) are to be replaced by the literal value of ``what``. In order
-    of offsets.
+    """Bytes ``start`` to ``end`` (offsets in the text) are to be replaced by the literal value of ``what``.
+    In order of offsets.
 
-    ``label`` is set where the range is a whole item, without an alias, of the outermost select list: then write ``N
-    AS label``,
-    the label quoted (backticks in it doubled). Where ``start == end`` and ``what`` is ``label``, `` AS label`` is to
-    be inserted:
-    the substitution inside the item would change its column's name.
+    ``label`` is set where the range is a whole item, without an alias, of the outermost select list: then write ``N AS
+    label``, the label quoted (backticks in it doubled). Where ``start == end`` and ``what`` is ``label``, `` AS label``
+    is to be inserted: the substitution inside the item would change its column's name.
     """
 
     start: int
@@ -100,8 +94,7 @@ class Trivial(NamedTuple):
     """A text that is nothing but a question the proxy can answer itself.
 
     ``what`` is as in :class:`Substitution`, or ``show_warnings``, ``show_errors``, ``show_count_warnings``,
-    ``show_count_errors``;
-    ``limit`` is (offset, rows) of SHOW WARNINGS / ERRORS.
+    ``show_count_errors``; ``limit`` is (offset, rows) of SHOW WARNINGS / ERRORS.
     """
 
     what: str

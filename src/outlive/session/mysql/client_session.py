@@ -283,9 +283,8 @@ class ClientSession:
         return self.lexed or self.analyser.analyse(text, self.mode)
 
     def has_text(self, packet: bytes) -> bool:
-        """Whether the command has a statement's text, which `command` reads (or finds read in `lexed`, for long
-        ones).
-        """
+        """Whether the command has a statement's text,
+        which `command` reads (or finds read in `lexed`, for long ones)."""
         return packet[4] in (wire.COM_QUERY, wire.COM_STMT_PREPARE)
 
     def text_position(self, packet: bytes) -> int:
@@ -293,9 +292,8 @@ class ClientSession:
         return self.text_start(packet) if packet[4] == wire.COM_QUERY else 5
 
     def must_not_run(self, analysis: Analysis) -> bool:
-        """Whether a text that is too long to be rewritten must not run as it is: KILL takes the ids that clients
-        were given,
-        and the server's own wait_timeout is the dead man's switch."""
+        """Whether a text that is too long to be rewritten must not run as it is: KILL takes the ids that clients were
+        given, and the server's own wait_timeout is the dead man's switch."""
         return analysis.kill is not None or any(
             item.scope == "session" and item.name in VIRTUAL for item in analysis.assignments
         )
@@ -334,17 +332,15 @@ class ClientSession:
         return _unknown_command(self, packet) if handler is None else handler(self, packet)
 
     def _end_nothing(self) -> int:
-        """COMMIT or ROLLBACK outside a transaction, as pools and drivers send it to be sure: nothing is there to
-        end.
-        """
+        """COMMIT or ROLLBACK outside a transaction, as pools and drivers send it to be sure:
+        nothing is there to end."""
         self.answer = local_answers.ok(self)
         self.ran_without_tables()
         return ANSWER
 
     def _note_read(self, packet: bytes) -> None:
-        """Whether an implicit transaction (autocommit=0) is still one of plain SELECTs: no locks, no writes, no
-        pins.
-        """
+        """Whether an implicit transaction (autocommit=0) is still one of plain SELECTs:
+        no locks, no writes, no pins."""
         analysis = self.analysis
         reads = analysis.plain and analysis.read and analysis.verb == b"SELECT" and not _LOCKING_READ.search(packet)
         self.only_reads = reads and (self.only_reads or not self.in_transaction)

@@ -24,8 +24,8 @@ _CONSTANTS = frozenset(b"END NULL TRUE FALSE UNKNOWN".split())
 
 
 def item_around(tokens: Sequence[Token], first: int) -> tuple[int, int] | None:
-    """First and last token of the item of the outermost select list that token ``first`` is in, unless it has an
-    alias."""
+    """First and last token of the item of the outermost select list that token ``first`` is in,
+    unless it has an alias."""
     if upper(tokens, 0) != b"SELECT":
         return None
     start = 1

@@ -161,9 +161,8 @@ def fetch(session: ClientSession, packet: bytes) -> int:
 
 
 def reset(session: ClientSession, packet: bytes) -> int:
-    """COM_STMT_RESET: ends a cursor and forgets long data; where there is neither, nothing is to be done at a
-    server.
-    """
+    """COM_STMT_RESET: ends a cursor and forgets long data;
+    where there is neither, nothing is to be done at a server."""
     handle = _handle(session, packet)
     if handle is None:
         return _unknown(session, packet, "mysqld_stmt_reset")

@@ -46,8 +46,8 @@ def create(tokens: Tokens) -> list[Hold]:
 
 
 def defines_routine(tokens: Tokens) -> bool:
-    """CREATE of what runs later: a procedure, function, trigger or view (not an event: its schedule is evaluated
-    now)."""
+    """CREATE of what runs later: a procedure, function, trigger or view (not an event:
+    its schedule is evaluated now)."""
     for index in range(1, min(len(tokens), 24)):
         word = upper(tokens, index) if mark(tokens, index - 1) != b"=" else b""  # not the name in DEFINER = name
         if word in (b"PROCEDURE", b"FUNCTION", b"TRIGGER", b"VIEW"):

@@ -95,9 +95,8 @@ def is_elsewhere(session: ClientSession, state: ServerState) -> bool:
 
 
 def must_ask(session: ClientSession, state: ServerState, *, reads: bool) -> bool:
-    """Whether the session's own connection must be asked before its next statement; `reads`: which asks for the
-    value.
-    """
+    """Whether the session's own connection must be asked before its next statement;
+    `reads`: which asks for the value."""
     if not state.residue & RESIDUE_INSERT_ID or state.owner is not session:
         return False
     value = session.last_insert_id

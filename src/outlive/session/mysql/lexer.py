@@ -45,8 +45,8 @@ _WRITES_ROWS: Final = frozenset([b"INSERT", b"REPLACE", b"UPDATE", b"DELETE"])
 
 
 class Lexer:
-    """One text in pieces: ``feed`` them, then ``finish``. Linear time, constant memory; the result is that of
-    :func:`analyse`."""
+    """One text in pieces: ``feed`` them, then ``finish``. Linear time, constant memory;
+    the result is that of :func:`analyse`."""
 
     __slots__ = (
         "_after",
@@ -130,8 +130,8 @@ class Lexer:
         self._see(piece, final)
 
     def _skip_rows(self, piece: bytes) -> bytes:
-        """Leaves the rows of a long statement unread where that cannot change the result. Returns what is to be
-        read."""
+        """Leaves the rows of a long statement unread where that cannot change the result.
+        Returns what is to be read."""
         tokenizer = self._tokenizer
         data = tokenizer.rest + piece
         end = rows_end(data, _MATTERING | self._declared, upper(self._statement.head, 0) in _WRITES_ROWS)
@@ -428,8 +428,8 @@ def _after_set_statement(tokens: list[Token]) -> list[Token]:
 
 
 def _writes(verb: bytes, tokens: list[Token]) -> bool:
-    """A SELECT INTO, a WITH that ends in an UPDATE, an EXPLAIN ANALYZE: what a read verb begins that leaves
-    something behind."""
+    """A SELECT INTO, a WITH that ends in an UPDATE, an EXPLAIN ANALYZE:
+    what a read verb begins that leaves something behind."""
     words = _INTO if verb == b"SELECT" else _WRITING_WORDS
     return any(
         token.kind == WORD and (token.value or b"").upper() in words and upper(tokens, index - 1) != b"FOR"

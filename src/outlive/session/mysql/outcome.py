@@ -41,9 +41,8 @@ if TYPE_CHECKING:
 _OPAQUE_VERBS: Final = frozenset(
     (b"CALL", b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"REPLACE", b"DO", b"BEGIN", b"EXECUTE", b"WITH")
 )
-"""Statements that may run stored code, where one reported change of state may stand for others that are not
-reported.
-"""
+"""Statements that may run stored code, where one reported change of state may stand
+for others that are not reported."""
 
 
 _BEFORE_THE_BEGINNING: Final = frozenset((ER_PARSE_ERROR, ER_BAD_FIELD_ERROR, ER_NO_SUCH_TABLE))

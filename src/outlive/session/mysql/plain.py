@@ -1,9 +1,9 @@
 """Proves the common statement plain in about a microsecond: most texts differ in their literals, so a cache alone
 would not help.
 
-The proof: the code outside strings has only characters that can open no string, comment, variable or second
-statement; and no name that
-matters to the session occurs anywhere in it, as a part of a name or not. What cannot be proved so is left to the lexer.
+The proof: the code outside strings has only characters that can open no string, comment, variable or second statement;
+and no name that matters to the session occurs anywhere in it, as a part of a name or not. What cannot be proved so is
+left to the lexer.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def plain(sql: bytes, mode: int) -> Analysis | None:
 
 
 def _calls_are_harmless(code: bytes) -> bool:
-    """Whether every word before a parenthesis is known. (One scan from each parenthesis to the left would not be
-    linear.)"""
+    """Whether every word before a parenthesis is known.
+    (One scan from each parenthesis to the left would not be linear.)"""
     for part in code.translate(_SEPARATORS).split(b"(")[:-1]:
         words = part.rsplit(None, 1)
         if words and words[-1] not in HARMLESS_CALLS:
@@ -72,9 +72,8 @@ def _calls_are_harmless(code: bytes) -> bool:
 def _outside(code: bytes, mode: int) -> bytes | None:
     """The code without what is between single quotes.
 
-    Right up to the first other quote or comment outside strings, and those do not pass the tests that follow: a
-    ``"``, ``#``, ``--`` or
-    ``/*`` as such, a backtick when a name has an odd number of them up to the next quote.
+    Right up to the first other quote or comment outside strings, and those do not pass the tests that follow: a ``"``,
+    ``#``, ``--`` or ``/*`` as such, a backtick when a name has an odd number of them up to the next quote.
     """
     if b"\\" in code:
         if mode:

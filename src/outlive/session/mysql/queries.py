@@ -197,8 +197,8 @@ def _warning_count(session: ClientSession, rows: list[tuple[bytes | None, ...]])
 
 
 def _typed(what: str, literal: bytes, original: bytes, *, mariadb: bool) -> bytes:
-    """The literal with the column type of what it stands for, which drivers show: a bare one has the type of its
-    digits.
+    """The literal with the column type of what it stands for, which drivers show:
+    a bare one has the type of its digits.
 
     A type that two values share is wide enough for both, and nullable if both are (measured on both servers).
     """

@@ -43,8 +43,7 @@ class ServerFacts:
     """Read once from the first connection; `defaults` follows each later login and reset.
 
     `baseline` stays the first login's variables for as long as the server runs, since all `Settings` are relative to
-    it.
-    `defaults` is what a session starts with today: someone may have said SET GLOBAL since.
+    it. `defaults` is what a session starts with today: someone may have said SET GLOBAL since.
     """
 
     __slots__ = (

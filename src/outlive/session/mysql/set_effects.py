@@ -74,9 +74,8 @@ def _is_literal(session: ClientSession, analysis: Analysis) -> bool:
 
 
 def answer(session: ClientSession, name: Name) -> bool:
-    """Answers a SET whose effect is known. Not while the session holds a connection: it would have to be told as
-    well.
-    """
+    """Answers a SET whose effect is known. Not while the session holds a connection:
+    it would have to be told as well."""
     effect = session.facts.set_effects.get(name)
     if effect is None or session.holds_connection:
         return False

@@ -59,9 +59,8 @@ EMPTY: Final = intern({})
 
 
 def updated(settings: Settings, changes: Iterable[tuple[bytes, bytes]], baseline: Mapping[bytes, bytes]) -> Settings:
-    """`settings` after `changes`; a value that is the baseline's own is dropped, so that it equals never having set
-    it.
-    """
+    """`settings` after `changes`; a value that is the baseline's own is dropped,
+    so that it equals never having set it."""
     values = dict(settings.values)
     for name, value in changes:
         if baseline.get(name) == value:

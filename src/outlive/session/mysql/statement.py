@@ -59,8 +59,8 @@ def is_virtual(name: bytes) -> bool:
 
 
 def folds_to(name: bytes, functions: frozenset[bytes]) -> bool:
-    """Whether a name with other bytes may be one of ``functions`` to a server that compares names without accents or
-    case."""
+    """Whether a name with other bytes may be one of ``functions`` to a server
+    that compares names without accents or case."""
     parts = bytearray(name.upper())
     shape: list[bytes] = [b""]
     for byte in parts:
@@ -173,8 +173,8 @@ class Statement:
 
     @property
     def settled(self) -> bool:
-        """Between values, with enough seen of the beginning: what follows may be skipped if it names nothing that
-        matters."""
+        """Between values, with enough seen of the beginning:
+        what follows may be skipped if it names nothing that matters."""
         last = self._previous[1]
         return (
             self.count > _HEAD_TOKENS

@@ -67,9 +67,8 @@ class Step:
         self.argument = argument
 
     def with_attributes(self) -> bytes:
-        """For a connection whose every COM_QUERY begins with query attributes (CLIENT_QUERY_ATTRIBUTES): it has
-        none.
-        """
+        """For a connection whose every COM_QUERY begins with query attributes
+        (CLIENT_QUERY_ATTRIBUTES): it has none."""
         data = self.bytes
         if data[4] != COM_QUERY:
             return data
@@ -111,9 +110,8 @@ def prepare_step(statement: Statement) -> Step:
 
 
 def insert_id_step(insert_id: int) -> Step:
-    """Makes LAST_INSERT_ID() what it is in the client's session (both servers take it; it survives SELECTs,
-    measured).
-    """
+    """Makes LAST_INSERT_ID() what it is in the client's session (both servers take it;
+    it survives SELECTs, measured)."""
     return Step(_QUERY + b"SET last_insert_id=%d" % insert_id, REPLAY_INSERT_ID, argument=insert_id)
 
 

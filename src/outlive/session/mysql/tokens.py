@@ -1,11 +1,9 @@
-"""Cuts statement text of MySQL 9.7 and MariaDB 10.11 into tokens, in pieces of any size, in linear time and constant
-memory.
+"""Cuts statement text of MySQL 9.7 and MariaDB 10.11 into tokens,
+in pieces of any size, in linear time and constant memory.
 
 The rules are those of the servers' own lexers (sql_lex.cc), including ``1.5INTO@a`` and ``\\NINTO@a``, which are
-several tokens without a
-space. Where the two servers, their versions or character sets could disagree about where a token ends,
-:attr:`Tokenizer.ambiguous` is set
-and the caller must not trust what follows.
+several tokens without a space. Where the two servers, their versions or character sets could disagree about where a
+token ends, :attr:`Tokenizer.ambiguous` is set and the caller must not trust what follows.
 """
 
 from __future__ import annotations
@@ -240,8 +238,8 @@ class Tokenizer:
         return end + 1
 
     def _keep(self, data: bytes, position: int, end: int) -> None:
-        """Remembers a part of a quoted value, while it is short; and doubts ends of comments that only one way of
-        reading sees."""
+        """Remembers a part of a quoted value, while it is short;
+        and doubts ends of comments that only one way of reading sees."""
         if end == position:
             return
         self._size += end - position
@@ -250,9 +248,8 @@ class Tokenizer:
         else:
             self._kept = self._kept[:_VALUE_LIMIT_BYTES]
         if self.depth and _COMMENT_MARK.search(data, position, end):
-            # A server that skips the versioned comment does not see the quotes: it ends at the first "*/" and nests
-            # at "/*".
-            # One of the two characters is doubt enough: a piece may end between them.
+            # A server that skips the versioned comment does not see the quotes: it ends at the first "*/" and nests at
+            # "/*". One of the two characters is doubt enough: a piece may end between them.
             self.ambiguous = True
 
     def _open_comment(self, data: bytes, end: int) -> int:

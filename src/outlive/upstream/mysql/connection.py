@@ -84,9 +84,8 @@ class MySQLConnection(ServerConnection):
     # -- Outlive's own commands --------------------------------------------------------------------
 
     def log_in(self, login: Login) -> None:
-        """The packets from here on are the login's, and what came before it was asked for: the greeting comes by
-        itself.
-        """
+        """The packets from here on are the login's, and what came before it was asked for:
+        the greeting comes by itself."""
         self._login = login
         self.own_data(b"")
 
@@ -100,8 +99,8 @@ class MySQLConnection(ServerConnection):
         self.packets.sequence = (self.packets.sequence + 1) & 0xFF
 
     def run(self, steps: Sequence[Step], done: Callable[[ERR | None], None], then: bytes = b"") -> None:
-        """Sends `steps` (at least one), and `then` behind them, in one write; `done` with the first error when all
-        are answered.
+        """Sends `steps` (at least one), and `then` behind them, in one write;
+        `done` with the first error when all are answered.
 
         What the server sends after the steps' replies goes to the lessee. If the connection ends before, or has ended,
         `done` is never called: the lessee learns it by `server_lost`, the server by `connection_lost`.

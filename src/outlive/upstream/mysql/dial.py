@@ -36,9 +36,8 @@ _DENIED: Final = frozenset(
         2061,
     )
 )
-"""Refusals of the user, not of the moment: access denied, no access to the schema, an unusable plugin, a locked
-account.
-"""
+"""Refusals of the user, not of the moment: access denied, no access to the schema,
+an unusable plugin, a locked account."""
 
 
 class MySQLDialer(Dialer):

@@ -48,8 +48,7 @@ class Key(NamedTuple):
     """Who a server connection is logged in as. `role`: the text of a SET ROLE, which no reset takes back.
 
     `attempt` sets a connection apart that only tries a password (passthrough); 0 for all others. `reads`: for a route
-    to
-    replicas, where a server that is read-only is as good as any.
+    to replicas, where a server that is read-only is as good as any.
     """
 
     user: str

@@ -38,9 +38,8 @@ class Killer:
         self._retry: asyncio.TimerHandle | None = None
 
     def kill(self, victim: MySQLConnection, cause: str, done: Callable[[], None] | None = None) -> None:
-        """Ends the statement that runs on `victim`; `done` when the server answered, or there is nothing to end any
-        more.
-        """
+        """Ends the statement that runs on `victim`;
+        `done` when the server answered, or there is nothing to end any more."""
         victim.doubtful = True
         if victim not in self._answered:
             self._answered[victim] = []

@@ -46,8 +46,8 @@ class MySQLRoute(Route):
     def statement_refused(self, connection: MySQLConnection, session: ClientSession, code: int, message: bytes) -> None:
         """A statement failed. If it says that what was a writer is read-only now, the primary was demoted.
 
-        1290 stands for any option that prevents a statement; 1792 is the client's own doing inside a read-only
-        transaction.
+        1290 stands for any option that prevents a statement;
+        1792 is the client's own doing inside a read-only transaction.
         """
         if code not in _READ_ONLY_ERRORS or not self.writes or connection.read_only:
             return

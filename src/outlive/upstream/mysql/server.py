@@ -124,9 +124,8 @@ class MySQLServer(Server):
         connection.residue_of = connection.owner if session.residue else None
 
     def check(self, connection: MySQLConnection) -> None:
-        """See `Server`. A former client's answers are asked for first: while the ping runs, that client may be lent
-        another connection.
-        """
+        """See `Server`. A former client's answers are asked for first:
+        while the ping runs, that client may be lent another connection."""
         connection.run(
             [*residue_steps(connection.session), steps.ping_step()], lambda error: self.checked(connection, error)
         )
@@ -242,8 +241,8 @@ class MySQLServer(Server):
     # -- KILL --------------------------------------------------------------------------------------
 
     def drain_kill(self, connection: MySQLConnection, done: Callable[[ERR | None], None]) -> None:
-        """A KILL was sent for what ran here. Late, it hits the next statement (measured: MariaDB 5 of 300, MySQL 1
-        of 300).
+        """A KILL was sent for what ran here. Late, it hits the next statement (measured:
+        MariaDB 5 of 300, MySQL 1 of 300).
 
         So its answer is awaited, and then a ping takes what is left of it. `done` is given no error for the ping's own.
         """

@@ -110,13 +110,12 @@ class ReplyReader:
     After `done`, and updated with each result: `status`, `warnings`, `affected_rows`, `insert_id` of the last OK or end
     of rows (what lasts of the status, such as IN_TRANS, is there before); `rows` of the last result set (definitions in
     REPLY_FIELD_LIST), -1 when the last result was none; `has_result_set`; `error` (0: none), `error_sqlstate`,
-    `error_message` (its first 512 bytes); `changes`, the raw
-    session-state information of each OK of this reply; of REPLY_PREPARE `statement_id` (the server's), `parameters`,
-    `columns`; `cursor_open` after an EXECUTE that left a cursor. `local_infile`: the server waits for the client's
-    file, see `resume_after_infile`; set `file_expected` after `start` where the statement may ask for one, else a
-    server that does is taken for hostile (many drivers send whatever file they are asked for). `sequence_shift` is how
-    much higher the client's packet numbers are than the server's. After a ProtocolError the reader and both connections
-    are of no more use.
+    `error_message` (its first 512 bytes); `changes`, the raw session-state information of each OK of this reply; of
+    REPLY_PREPARE `statement_id` (the server's), `parameters`, `columns`; `cursor_open` after an EXECUTE that left a
+    cursor. `local_infile`: the server waits for the client's file, see `resume_after_infile`; set `file_expected` after
+    `start` where the statement may ask for one, else a server that does is taken for hostile (many drivers send
+    whatever file they are asked for). `sequence_shift` is how much higher the client's packet numbers are than the
+    server's. After a ProtocolError the reader and both connections are of no more use.
     """
 
     __slots__ = (

@@ -63,9 +63,8 @@ class SmallReply:
         return False
 
     def row(self, columns: int) -> tuple[bytes | None, ...]:
-        """The only row of a question that has one, with `columns` values. Raises ProtocolError where it is
-        otherwise.
-        """
+        """The only row of a question that has one, with `columns` values.
+        Raises ProtocolError where it is otherwise."""
         if len(self.rows) != 1 or len(self.rows[0]) != columns:
             raise ProtocolError(f"an answer that is not one row of {columns}")
         return self.rows[0]
