@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from ..raw.mysql import CLASSIC, Raw
 from ..servers import OutliveProcess
 from ..servers.database import DatabaseServer
-from .raw import CLASSIC, Raw
 
 BYSTANDER = "SELECT * FROM of_the_bystander"
 PING = b"\x0e"
