@@ -23,7 +23,7 @@ def test_clients_wait_for_it_until_their_deadline(
     own.kill()
     eventually(lambda: node.metric("outlive_server_connections", state="idle") == 0)
     started = time.monotonic()
-    with pytest.raises(psycopg.errors.TooManyConnections, match="3 server connections.*2.0 s"):
+    with pytest.raises(psycopg.errors.TooManyConnections, match=r"3 server connections.*2\.0 s"):
         client.execute("SELECT 1")
     assert 1.9 < time.monotonic() - started < in_time(3.0)
     assert node.get("/readyz")[0] == 200
