@@ -9,8 +9,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+from ..raw.mysql_aio import PING, QUERY, Raw, ServerSaid
 from .members import Action, Died, Gossip, Member, WrongAnswer, report
-from .raw import PING, QUERY, Raw, ServerSaid
 
 INTERRUPTED = 1317
 TIMED_OUT = (1969, 3024)
