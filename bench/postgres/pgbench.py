@@ -48,15 +48,27 @@ def prepare(route: Route) -> None:
 
 
 def measure(route: Route, load: Load, seconds: int) -> Measured:
-    """Offer a load for some seconds. ServerError when pgbench fails, for example at the first error of a query."""
+    """Offer a load for some seconds. ServerError when pgbench fails, for example at the first error of a query.
+
+    CPU is that of the transactions alone: what the relay used for the logins of as many clients with one transaction
+    each, just before, is taken off. Where each transaction has a connection of its own, its login counts.
+    """
+    spared = 0.0 if load.reconnect else _used(route, load, "-t", "1")[0]
     with tempfile.TemporaryDirectory() as folder:
         log = ["--log", f"--log-prefix={folder}/times", f"--sampling-rate={SAMPLED}"]
-        before = route.cpu_s()
-        text = _pgbench(route, "-n", "-T", str(seconds), *load.arguments(), *log, tls=load.tls)
-        used = route.cpu_s() - before
+        used, text = _used(route, load, "-T", str(seconds), *log)
         p95_ms = _p95_ms(Path(folder))
     transactions = int(_found(r"transactions actually processed: (\d+)", text))
-    return Measured(float(_found(r"tps = ([\d.]+)", text)), p95_ms, used / max(transactions, 1) * 1e6)
+    if not load.reconnect:
+        transactions -= load.clients
+    return Measured(float(_found(r"tps = ([\d.]+)", text)), p95_ms, (used - spared) / max(transactions, 1) * 1e6)
+
+
+def _used(route: Route, load: Load, *arguments: str) -> tuple[float, str]:
+    """CPU seconds of the relay during a run, and what pgbench wrote."""
+    before = route.cpu_s()
+    text = _pgbench(route, "-n", *arguments, *load.arguments(), tls=load.tls)
+    return route.cpu_s() - before, text
 
 
 def _p95_ms(folder: Path) -> float:
