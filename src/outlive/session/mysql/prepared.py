@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 from weakref import WeakValueDictionary
 
 from outlive.session.mysql.analysis import Analysis
-from outlive.session.mysql.settings import PARSING_NAMES, SCHEMA, Settings, difference, updated
+from outlive.session.mysql.settings import MULTI_STATEMENTS, SCHEMA, Settings, difference, updated
 
 Context = frozenset[tuple[bytes, bytes]]
-"""The settings that decide what a text means (schema, charsets, sql_mode), as far as they are not the baseline's."""
+"""The settings that decide what a text means, as far as they are not the baseline's.
+
+Schema, charsets and sql_mode, and nearly all others: MySQL makes much of a plan when it prepares a statement, and keeps
+it, with div_precision_increment, group_concat_max_len, default_week_format, lc_time_names and more (measured on 9.7).
+"""
+_OF_EXECUTION: Final = frozenset(
+    b"""
+    autocommit auto_increment_increment auto_increment_offset completion_type foreign_key_checks
+    idle_transaction_timeout idle_readonly_transaction_timeout idle_write_transaction_timeout innodb_lock_wait_timeout
+    interactive_timeout lock_wait_timeout long_query_time max_error_count max_execution_time max_statement_time
+    net_read_timeout net_retry_count net_write_timeout sql_notes sql_warnings transaction_isolation
+    transaction_read_only tx_isolation tx_read_only unique_checks
+    """.split()
+) | {MULTI_STATEMENTS}
+"""Settings that count when a statement runs, however it was prepared."""
 
 
 class Statement:
-    """A statement by what decides its meaning: text, schema, charset and sql_mode. Compared by identity."""
+    """A statement by what decides its meaning: text and settings. Compared by identity."""
 
     __slots__ = ("__weakref__", "context", "parameters", "sql")
 
@@ -27,10 +42,11 @@ class Statement:
 
         One that was prepared without a schema names its tables in full, so that any schema will do.
         """
-        if context_of(settings) == self.context:
+        current = context_of(settings)
+        if current == self.context:
             return settings
         own = dict(self.context)
-        changes = [(name, own.get(name, baseline.get(name))) for name in _CONTEXT]
+        changes = [(name, own.get(name, baseline.get(name))) for name in own.keys() | dict(current).keys()]
         there = updated(settings, [(name, value) for name, value in changes if value is not None], baseline)
         if (
             difference(settings, there, baseline).unreachable or difference(there, settings, baseline).unreachable
@@ -59,13 +75,13 @@ class ClientStatement:
 
 
 _statements: WeakValueDictionary[tuple[bytes, Context], Statement] = WeakValueDictionary()
-_CONTEXT = PARSING_NAMES | {SCHEMA}
 
 
 def context_of(settings: Settings) -> Context:
     """What decides the meaning of a text in a session of these settings."""
-    values = settings.values
-    return frozenset((name, values[name]) for name in _CONTEXT if name in values)
+    return frozenset(
+        item for item in settings.values.items() if item[0] not in _OF_EXECUTION and not item[0].startswith(b"@")
+    )
 
 
 def intern_statement(sql: bytes, settings: Settings) -> Statement:
