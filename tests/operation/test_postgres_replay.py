@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from outlive.session.postgres.replay import EMPTY, Settings, intern
+from outlive.session.postgres.replay import EMPTY, Settings, intern, updated
 from outlive.session.postgres.steps import settings_step
 
 from ..servers import PostgresServer
@@ -75,18 +75,21 @@ async def test_any_settings_to_any_others_and_back(pg: PostgresServer, count) ->
 @pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252", "SJIS", "GBK", "BIG5", "UTF8"])
 @in_loop
 async def test_characters_beyond_ascii_under_every_encoding(pg: PostgresServer, encoding: str) -> None:
+    """Values are in UTF-8, whatever the client's encoding is and was, and whether it has these characters."""
     text = {"SJIS": "ソ能表", "GBK": "乗乢", "BIG5": "功許"}.get(encoding, "äöü'é")  # second bytes that are backslashes
     python = {"WIN1252": "cp1252", "LATIN1": "latin-1"}.get(encoding, encoding.lower())
-    encoded = text.encode(python)
-    target = intern({b"client_encoding": encoding.encode(), b"my.text": encoded, b"search_path": b'"' + encoded + b'"'})
+    values = {b"my.text": text.encode(), b"search_path": f'"{text}"'.encode(), b"my.other": "Ω и 表".encode()}
+    target = intern({**values, b"client_encoding": encoding.encode()})
     async with upstream(pg) as up:
         connection = await up.lease()
-        for _ in range(2):
+        for source in ("LATIN1", "SJIS", "UTF8"):
+            assert await up.change(connection, intern({b"client_encoding": source.encode()})) is None
+            assert await up.value(connection, "SELECT current_setting('my.text', true)") in (None, b"")
             assert await up.change(connection, target) is None
             assert await _reads(up, connection, _custom(target)) == target.values
-            assert await up.value(connection, "SELECT current_setting('my.text')") == encoded
-            assert await up.change(connection, intern({b"client_encoding": b"UTF8"})) is None
-            assert await up.value(connection, "SHOW my.text") == b""
+            assert await up.value(connection, "SELECT current_setting('my.text')") == text.encode(python)
+            assert await up.change(connection, updated(target, [(b"client_encoding", None)])) is None
+            assert await _reads(up, connection, _custom(target)) == values
 
 
 @in_loop

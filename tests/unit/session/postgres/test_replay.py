@@ -34,8 +34,8 @@ def test_texts() -> None:
     assert set_sql(b"work_mem", b"4MB") == b"SET \"work_mem\" TO '4MB'"
     assert set_sql(b"my.role", b"a'b\\") == b"SET \"my\".\"role\" TO  E'a''b\\\\'"
     assert set_sql(b"my.role", None) == b'RESET "my"."role"'
-    assert set_sql(b"search_path", b'a, "B"') == b"SELECT pg_catalog.set_config('search_path','a, \"B\"',false)"
-    assert set_sql(b'a"b', None) == b"SELECT pg_catalog.set_config('a\"b',NULL,false)"
+    assert set_sql(b"search_path", b'a, "B"') == b"SELECT pg_catalog.set_config('search_path','a, \"B\"',false) IS NULL"
+    assert set_sql(b'a"b', None) == b"SELECT pg_catalog.set_config('a\"b',NULL,false) IS NULL"
     assert b"decode('e9','hex')" in set_sql(b"application_name", b"\xe9")
 
 
@@ -43,8 +43,8 @@ def test_who_the_session_is_comes_last_and_goes_first() -> None:
     source = intern({b"role": b"a", b"session_authorization": b"b", b"work_mem": b"1"})
     target = intern({b"role": b"c", b"client_encoding": b"LATIN1", b"application_name": b"x"})
     assert difference(source, target) == (
-        b"RESET ROLE;RESET SESSION AUTHORIZATION;SET \"client_encoding\" TO 'LATIN1';"
-        b'SET "application_name" TO \'x\';RESET "work_mem";SET "role" TO \'c\'',
+        b"RESET ROLE;RESET SESSION AUTHORIZATION;SET \"application_name\" TO 'x';"
+        b'SET "client_encoding" TO \'LATIN1\';RESET "work_mem";SET "role" TO \'c\'',
     )
     assert difference(source, source) == ()
     # What takes the privileges of who logged in is set as that user.
@@ -118,10 +118,11 @@ def test_steps() -> None:
     assert step.take is not None
     step.take(
         [
-            (b"DateStyle", b"ISO"),
+            (b"DateStyle", b"ISO".hex().encode()),
             (b"work_mem", None),
-            (b"outlive.idle_session_timeout", b"1"),
-            (b"idle_session_timeout", b"0"),
+            (b"transaction_read_only", b"on".hex().encode()),
+            (b"outlive.idle_session_timeout", b"1".hex().encode()),
+            (b"idle_session_timeout", b"0".hex().encode()),
         ]
     )
     assert found == [{b"datestyle": b"ISO", b"outlive.idle_session_timeout": b"0"}]
