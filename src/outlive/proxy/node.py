@@ -147,7 +147,7 @@ class Node:
     # -- reload ------------------------------------------------------------------------------------
 
     def reload(self) -> bool:
-        """SIGHUP: the same sources, read afresh. What is wrong is refused with its line, and the old one stays: False."""
+        """SIGHUP: the same sources, read afresh. What is wrong is refused with its line, the old one stays: False."""
         if self.draining:
             return False
         try:

@@ -1,19 +1,14 @@
-"""The last step of a login: does the server let this user into this schema?
-
-Known from an earlier login, the answer is at once and costs no server connection; else a connection is leased for it.
-A password that only the server can judge (passthrough) is tried on a connection of the reserved slot, with a limit of
-attempts.
-"""
+"""The last step of a MySQL login: does the server let this user into this schema?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from outlive.proxy.entry import Entry
 from outlive.proxy.mysql import errors
 from outlive.session.mysql.outcome import residue_steps
 from outlive.session.mysql.steps import schema_step
-from outlive.upstream.lease import Client
 from outlive.upstream.mysql.connection import MySQLConnection
 from outlive.upstream.mysql.key import key_of
 from outlive.wire.mysql.ok import ERR
@@ -22,13 +17,15 @@ if TYPE_CHECKING:
     from outlive.proxy.mysql.passthrough import Trial
     from outlive.proxy.mysql.services import MySQLServices
     from outlive.upstream.mysql.route import MySQLRoute
-    from outlive.upstream.route import Route
+    from outlive.upstream.mysql.server import MySQLServer
 
 
-class Entry(Client):
-    """One attempt; `done` is called once, with None or the refusal."""
+class MySQLEntry(Entry):
+    """See `Entry`."""
 
-    __slots__ = ("_capabilities", "_connection", "_done", "_route", "_schema", "_services", "_trial", "server", "user")
+    __slots__ = ("_capabilities", "_schema")
+
+    server: MySQLServer
 
     def __init__(
         self,
@@ -39,66 +36,28 @@ class Entry(Client):
         schema: bytes,
         done: Callable[[ERR | None], None],
     ) -> None:
-        Client.__init__(self)
-        self._services = services
-        self._route = route
-        self.server = route.server()
+        Entry.__init__(self, services, route, user, done)
         self._capabilities = capabilities
         self._schema = schema
-        self._done: Callable[[ERR | None], None] | None = done
-        self._connection: MySQLConnection | None = None
-        self._trial: Trial | None = None
-        self.user = user
 
-    def begin(self, password: bytes | None) -> None:
-        """`password` is given where the server must judge it."""
-        if password is not None:
-            deadline = self._services.time() + self._route.acquire_timeout_s
-            self._trial = self._services.passthrough.judge(self._route, self.user, password, deadline, self._judged)
-        else:
-            self._look_up()
-
-    def _judged(self, refusal: ERR | None) -> None:
-        self._trial = None
-        if refusal is not None:
-            self._finish(refusal)
-        else:
-            self._look_up()
-
-    def _look_up(self, *, again: bool = False) -> None:
+    def is_known(self) -> bool:
+        """See `Entry`."""
         server = self.server
-        if (self.user, self._schema) in server.known_schemas and server.facts is not None:
-            self._finish(None)
-            return
         self.key = key_of(self.user, self._capabilities, reads=not self._route.writes)
         self.settings = None
-        connection = server.pool.acquire(self.key, None, None, self)
-        if connection is not None:
-            self._ask(connection)
-            return
-        now = self._services.time()
-        if not again or not self.deadline:
-            self.waiting_since = now
-            self.deadline = now + self._route.acquire_timeout_s
-        if not server.pool.wait(self, now, again=again):
-            self._finish(errors.queue_full(server))
-        elif server.pool.stirred:
-            server.stir()
+        return (self.user, self._schema) in server.known_schemas and server.facts is not None
 
-    def lent(self, connection: MySQLConnection) -> None:
-        """See `Client`."""
-        if self._done is None:
-            self.server.give_back(connection)
+    def judge(self, password: bytes, deadline: float) -> Trial:
+        """See `Entry`."""
+        trial: Trial = self._services.passthrough.judge(self._route, self.user, password, deadline, self.judged)
+        return trial
+
+    def ask(self, connection: MySQLConnection) -> None:
+        """See `Entry`."""
+        if self._schema:
+            connection.run([*residue_steps(connection.session), schema_step(self._schema)], self._asked)
         else:
-            self._ask(connection)
-
-    def _ask(self, connection: MySQLConnection) -> None:
-        self._connection = connection
-        connection.lessee = self
-        if not self._schema:
             self._asked(None)
-            return
-        connection.run([*residue_steps(connection.session), schema_step(self._schema)], self._asked)
 
     def _asked(self, error: ERR | None) -> None:
         connection, self._connection = self._connection, None
@@ -109,50 +68,12 @@ class Entry(Client):
             server.give_back(connection)
         if error is None:
             server.remember_schema(self.user, self._schema)
-        self._finish(error)
+        self.finish(error)
 
-    def _finish(self, refusal: ERR | None) -> None:
-        done, self._done = self._done, None
-        if done is not None:
-            done(refusal)
+    def queue_full(self) -> ERR:
+        """See `Entry`."""
+        return errors.queue_full(self.server)
 
-    def expired(self) -> None:
-        """See `Client`."""
-        self._finish(errors.waited(self.server, self._services.time() - self.waiting_since))
-
-    def refused(self, refusal: ERR) -> None:
-        """See `Client`."""
-        self._finish(refusal)
-
-    def comes_by(self, route: Route) -> bool:
-        """See `Client`."""
-        return route is self._route
-
-    def queue_again(self) -> None:
-        """See `Client`."""
-        self.server = self._route.server()
-        self._look_up(again=True)
-
-    def cancel(self) -> None:
-        """The client is gone."""
-        self._done = None
-        if self._trial is not None:
-            self._trial.cancel()
-            self._trial = None
-        if self.waits:
-            self.server.pool.cancel(self)
-            self.server.stir()
-
-    def server_data(self, data: bytes) -> None:
-        """See `Lessee`."""
-        if self._connection is not None:
-            self._connection.fail("the server spoke without being asked")
-
-    def server_lost(self) -> None:
-        """See `Lessee`."""
-        self._connection = None
-        if self._done is not None:
-            self.queue_again()  # a connection that died while it was idle: the question can be asked twice
-
-    def server_paused(self, paused: bool) -> None:
-        """See `Lessee`."""
+    def waited(self, seconds: float) -> ERR:
+        """See `Entry`."""
+        return errors.waited(self.server, seconds)

@@ -16,7 +16,7 @@ from outlive.auth.mysql.verdict import Accepted, Passthrough, Refused, Step
 from outlive.proxy.gate import Gate
 from outlive.proxy.mysql import errors
 from outlive.proxy.mysql.client import MySQLClient
-from outlive.proxy.mysql.entry import Entry
+from outlive.proxy.mysql.entry import MySQLEntry
 from outlive.session.mysql.client_session import ClientSession
 from outlive.wire import ProtocolError
 from outlive.wire.mysql import constants as wire
@@ -85,7 +85,7 @@ class MySQLGate(Gate):
         Gate.__init__(self, channel, services)
         self._packets = PacketReader(services.login_buffer_bytes)
         self._login: ClientLogin | None = None
-        self._entry: Entry | None = None
+        self._entry: MySQLEntry | None = None
         self._route: MySQLRoute | None = None
         self._former: MySQLClient | None = None
         self._scramble = b""
@@ -261,7 +261,7 @@ class MySQLGate(Gate):
             denied = access_denied(user, self._channel.peer.encode(), used_password=True)
             self._fail("access_denied", ERR(denied.code, denied.sqlstate, denied.message))
             return
-        self._entry = Entry(self._services, self._route, name, self._capabilities, self._schema, self._entered)
+        self._entry = MySQLEntry(self._services, self._route, name, self._capabilities, self._schema, self._entered)
         self._entry.begin(password)
 
     def _entered(self, refusal: ERR | None) -> None:
@@ -278,7 +278,7 @@ class MySQLGate(Gate):
             return
         self._accept(entry)
 
-    def _accept(self, entry: Entry) -> None:
+    def _accept(self, entry: MySQLEntry) -> None:
         services, channel = self._services, self._channel
         route = self._route
         facts = services.facts_of(route)

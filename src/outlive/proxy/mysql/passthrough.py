@@ -13,6 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from outlive.pool.slot import DIALING
+from outlive.proxy.attempts import FailedAttempts
 from outlive.upstream.mysql.key import GREETING_ONLY, Key, as_key
 from outlive.wire.mysql.constants import ER_ACCESS_DENIED_ERROR
 from outlive.wire.mysql.ok import ERR
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from outlive.upstream.mysql.route import MySQLRoute
     from outlive.upstream.mysql.server import MySQLServer
 
-_MINUTE_S: Final = 60.0
-_USERS_MAX: Final = 10_000
 _QUEUE_MAX: Final = 1000
 _RETRY_S: Final = 0.05
 _TIMEOUT: Final = ERR(1040, b"08004", b"Too many connections: the reserved server connection was not to be had in time")
@@ -66,7 +65,7 @@ class PassthroughLogins:
 
     def __init__(self, services: MySQLServices) -> None:
         self._services = services
-        self._failures: dict[str, deque[float]] = {}
+        self._failures = FailedAttempts()
         self._queues: dict[MySQLServer, deque[Trial]] = {}
         self._running: set[MySQLServer] = set()
         self._retrying: set[MySQLServer] = set()
@@ -99,22 +98,8 @@ class PassthroughLogins:
             server.retire_now(connection, "passthrough")
         self._go_on(server)
 
-    # -- the limit ---------------------------------------------------------------------------------
-
     def _exhausted(self, trial: Trial, now: float) -> bool:
-        failures = self._failures.get(trial.user)
-        if failures is None:
-            return False
-        while failures and failures[0] < now - _MINUTE_S:
-            failures.popleft()
-        if not failures:
-            del self._failures[trial.user]
-        return len(failures) >= trial.route.database.passthrough_attempts_per_minute
-
-    def _failed(self, user: str) -> None:
-        if len(self._failures) >= _USERS_MAX:
-            self._failures.pop(next(iter(self._failures)))
-        self._failures.setdefault(user, deque(maxlen=_USERS_MAX)).append(self._services.time())
+        return self._failures.exhausted(trial.user, trial.route.database.passthrough_attempts_per_minute, now)
 
     # -- one after the other -----------------------------------------------------------------------
 
@@ -170,7 +155,7 @@ class PassthroughLogins:
             server.stir()
             trial.end(None)
         elif connection.refusal is not None:
-            self._failed(trial.user)
+            self._failures.failed(trial.user, self._services.time())
             trial.end(connection.refusal)
         else:  # the server is away, or full: the password is as good as before
             self._queues.setdefault(server, deque()).appendleft(trial)

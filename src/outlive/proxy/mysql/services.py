@@ -11,13 +11,13 @@ from outlive.proxy.mysql import errors
 from outlive.proxy.mysql.channel import MySQLChannel
 from outlive.proxy.mysql.gate import MySQLGate
 from outlive.proxy.mysql.passthrough import PassthroughLogins
-from outlive.proxy.mysql.users import ClientUsers
+from outlive.proxy.mysql.users import MySQLUsers
 from outlive.proxy.phases import INFILE, RELAYING
 from outlive.proxy.routes import Routes
 from outlive.proxy.services import Services
+from outlive.session.limits import SessionLimits
 from outlive.session.mysql import local_answers
 from outlive.session.mysql.analysis import Kill
-from outlive.session.limits import SessionLimits
 from outlive.wire.mysql.packets import packet as frame
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class MySQLServices(Services):
         Services.__init__(self, config, metrics, routes)
         self.passthrough = PassthroughLogins(self)
         self.rsa_key = LoginKey()
-        self._users: dict[Users, ClientUsers] = {}
+        self._users: dict[Users, MySQLUsers] = {}
         self._waiting_for_greeting: dict[MySQLGate, None] = {}
 
     def configure(self, config: Config) -> None:
@@ -122,12 +122,12 @@ class MySQLServices(Services):
                 return facts
         return None
 
-    def users_of(self, route: MySQLRoute) -> ClientUsers:
+    def users_of(self, route: MySQLRoute) -> MySQLUsers:
         """Whose passwords count on this route."""
         users = route.servers[0].dialer.users
         found = self._users.get(users)
         if found is None:
-            found = self._users[users] = ClientUsers(users)
+            found = self._users[users] = MySQLUsers(users)
         return found
 
     # -- KILL --------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from outlive.proxy.gate import Gate
 from outlive.proxy.postgres import errors
 from outlive.proxy.postgres.client import PostgresClient
 from outlive.proxy.postgres.console import CONSOLE, CONSOLE_REPORTS, ConsoleClient
-from outlive.proxy.postgres.entry import Entry
+from outlive.proxy.postgres.entry import PostgresEntry
 from outlive.proxy.postgres.startup import StartupRefused, Wanted, wanted
 from outlive.session.postgres.client_session import ClientSession
 from outlive.session.postgres.replay import Settings, intern
@@ -96,7 +96,7 @@ class PostgresGate(Gate):
         self._login: ClientLogin | None = None
         self._credential: Credential | None = None
         self._question: Question | None = None
-        self._entry: Entry | None = None
+        self._entry: PostgresEntry | None = None
         self._ok = authentication_ok()
         """What says that the password is right, as long as it was not sent."""
         self._proven = False
@@ -344,7 +344,7 @@ class PostgresGate(Gate):
             refused = authentication_failed(user)
             self._fail("access_denied", errors.refused(refused.sqlstate, refused.message))
             return
-        self._entry = Entry(services, route, name, self._database, settings, self._entered)
+        self._entry = PostgresEntry(services, route, name, self._database, settings, self._entered)
         self._entry.begin(password)
 
     def _open_console(self, user: str, route: PostgresRoute, *, trusted: bool) -> None:
@@ -376,7 +376,7 @@ class PostgresGate(Gate):
         else:
             self._accept(entry)
 
-    def _accept(self, entry: Entry) -> None:
+    def _accept(self, entry: PostgresEntry) -> None:
         services, channel, route = self._services, self._channel, self._route
         assert route is not None
         assert self._settings is not None

@@ -14,6 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from outlive.auth.postgres.client_login import authentication_failed
+from outlive.proxy.attempts import FailedAttempts
 from outlive.proxy.postgres import errors
 from outlive.upstream.lease import Client
 from outlive.upstream.postgres.key import as_key, key_of
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from outlive.upstream.postgres.server import PostgresServer
     from outlive.upstream.route import Route
 
-_MINUTE_S: Final = 60.0
-_USERS_MAX: Final = 10_000
 _QUEUE_MAX: Final = 1000
 _WRONG: Final = frozenset((INVALID_PASSWORD, INVALID_AUTHORIZATION))
 
@@ -135,7 +134,7 @@ class PassthroughLogins:
 
     def __init__(self, services: PostgresServices) -> None:
         self._services = services
-        self._failures: dict[str, deque[float]] = {}
+        self._failures = FailedAttempts()
         self._queues: dict[PostgresServer, deque[Trial]] = {}
         self._running: set[PostgresServer] = set()
         self._numbers = count(1)
@@ -204,19 +203,10 @@ class PassthroughLogins:
 
     def failed(self, user: str) -> None:
         """The server refused it."""
-        if len(self._failures) >= _USERS_MAX:
-            self._failures.pop(next(iter(self._failures)))
-        self._failures.setdefault(user, deque(maxlen=_USERS_MAX)).append(self.time())
+        self._failures.failed(user, self.time())
 
     def _exhausted(self, trial: Trial, now: float) -> bool:
-        failures = self._failures.get(trial.user)
-        if failures is None:
-            return False
-        while failures and failures[0] < now - _MINUTE_S:
-            failures.popleft()
-        if not failures:
-            del self._failures[trial.user]
-        return len(failures) >= trial.route.database.passthrough_attempts_per_minute
+        return self._failures.exhausted(trial.user, trial.route.database.passthrough_attempts_per_minute, now)
 
 
 def denied(user: str) -> ErrorFields:

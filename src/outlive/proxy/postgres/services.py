@@ -16,7 +16,7 @@ from outlive.proxy.postgres.channel import PostgresChannel
 from outlive.proxy.postgres.gate import PostgresGate
 from outlive.proxy.postgres.lookup import Lookups
 from outlive.proxy.postgres.passthrough import PassthroughLogins
-from outlive.proxy.postgres.users import ClientUsers
+from outlive.proxy.postgres.users import PostgresUsers
 from outlive.proxy.routes import READ_ONLY_SUFFIX, Routes
 from outlive.proxy.services import Services
 from outlive.session.limits import SessionLimits
@@ -52,7 +52,7 @@ class PostgresServices(Services):
         self.mock = MockSecrets()
         self.passthrough = PassthroughLogins(self)
         self.lookups = Lookups(self)
-        self._users: dict[Users, ClientUsers] = {}
+        self._users: dict[Users, PostgresUsers] = {}
         self._binding: tuple[bytes, bytes | None] = (b"", None)
 
     def configure(self, config: Config) -> None:
@@ -115,12 +115,12 @@ class PostgresServices(Services):
 
     # -- who clients are ---------------------------------------------------------------------------
 
-    def users_of(self, route: PostgresRoute) -> ClientUsers:
+    def users_of(self, route: PostgresRoute) -> PostgresUsers:
         """Whose passwords count on this route."""
         users = route.servers[0].dialer.users
         found = self._users.get(users)
         if found is None:
-            found = self._users[users] = ClientUsers(users, self.mock)
+            found = self._users[users] = PostgresUsers(users, self.mock)
         return found
 
     def learn(self, route: PostgresRoute, proven: Accepted, credential: Credential) -> None:
