@@ -1,5 +1,6 @@
 """Socket options and limits of the operating system (Linux), for TCP and Unix sockets alike."""
 
+import os
 import resource
 import select
 import socket
@@ -27,6 +28,17 @@ def set_no_delay(sock: SocketLike) -> None:
     """Send small packets at once. Raises OSError on a socket that is gone."""
     if sock.family in _TCP_FAMILIES:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def end_writing(sock: SocketLike) -> None:
+    """FIN, behind what was written: for a socket that is about to be closed while its peer may be saying something.
+
+    Closing one with unread bytes is a RST alone, at which clients throw away the error they were just sent.
+    Raises OSError on a socket that is gone.
+    """
+    # The transports of uvloop give no socket to shut down, and end what they are still asked to do when they close.
+    with socket.socket(fileno=os.dup(sock.fileno())) as twin:
+        twin.shutdown(socket.SHUT_WR)
 
 
 def arm_probe(sock: SocketLike, *, limit_s: int) -> None:

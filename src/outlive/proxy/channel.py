@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from ssl import SSLContext
 from typing import TYPE_CHECKING, cast
 
+from outlive.net.sockets import end_writing
 from outlive.net.tls import TLS, TLSError
 
 if TYPE_CHECKING:
@@ -169,9 +171,12 @@ class Channel(asyncio.Protocol):
             if self.tls is not None:
                 self.tls.close()
                 self.transport.write(self.tls.outgoing())
-            self.transport.close()
             if self.transport.get_write_buffer_size():
                 self.services.closing[self] = self.services.now
+            else:
+                with contextlib.suppress(OSError):  # gone already
+                    end_writing(self.transport.get_extra_info("socket"))
+            self.transport.close()
 
     @property
     def unsent_bytes(self) -> int:
