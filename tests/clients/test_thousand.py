@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,17 @@ from ..servers.watch import Observer
 ROOT = Path(__file__).parent.parent.parent
 BUDGET = 20
 PROCESSES = 4
+
+
+def run_crowds(module: str, port: int, clients: int, seconds: float, *more: str) -> list[dict[str, Any]]:
+    """What each of the processes reports that `clients` are shared out to."""
+    each = clients // PROCESSES
+    command = [sys.executable, "-m", module, str(port)]
+    crowds = [
+        spawn([*command, str(first), str(each), str(seconds), "7", *more], cwd=ROOT, stdout=subprocess.PIPE)
+        for first in range(0, clients, each)
+    ]
+    return [json.loads(crowd.communicate(timeout=seconds + 120)[0]) for crowd in crowds]
 
 
 @pytest.fixture(params=[MariaDB, MySQL97], ids=["mariadb", "mysql97"])
@@ -36,17 +48,7 @@ def test_every_answer_is_its_own(
     refused = server.status("Connection_errors_max_connections")
     node = outlive(server.url(max_connections=BUDGET, acquire_timeout_s=60))
     with Observer(server) as observer:
-        crowds = [
-            spawn(
-                [
-                    sys.executable, "-m", "tests.clients.crowd", str(node.port), str(first), str(clients // PROCESSES),
-                    str(seconds), "7", str(server.flavour == "mariadb"),
-                ],
-                cwd=ROOT, stdout=subprocess.PIPE,
-            )
-            for first in range(0, clients, clients // PROCESSES)
-        ]  # fmt: skip
-        reports = [json.loads(crowd.communicate(timeout=seconds + 120)[0]) for crowd in crowds]
+        reports = run_crowds("tests.clients.crowd", node.port, clients, seconds, str(server.flavour == "mariadb"))
     counts = sum((Counter(report) for report in reports if "failures" not in report), Counter())
     print(dict(counts), "most connections:", observer.most, "of", observer.samples, "samples")
     assert not [report["failures"] for report in reports if "failures" in report]

@@ -52,15 +52,24 @@ async def _attempt(seen: list[Any], awaitable: Awaitable[Any]) -> None:
 def test_a_connection(compare_async: CompareAsync) -> None:
     async def scenario(target: Target) -> list[Any]:
         seen: list[Any] = []
-        connection = await asyncpg.connect(**_options(target), server_settings={"application_name": "asyncpg", "jit": "off"})
+        connection = await asyncpg.connect(
+            **_options(target), server_settings={"application_name": "asyncpg", "jit": "off"}
+        )
         settings = connection.get_settings()
-        seen.append([getattr(settings, name, None) for name in ("application_name", "TimeZone", "DateStyle", "client_encoding")])
+        seen.append(
+            [getattr(settings, name, None) for name in ("application_name", "TimeZone", "DateStyle", "client_encoding")]
+        )
         await connection.execute("DROP TABLE IF EXISTS async_items")
-        await connection.execute("CREATE TABLE async_items (id serial PRIMARY KEY, t text UNIQUE, n numeric, a int[], j jsonb)")
+        await connection.execute(
+            "CREATE TABLE async_items (id serial PRIMARY KEY, t text UNIQUE, n numeric, a int[], j jsonb)"
+        )
         insert = "INSERT INTO async_items (t, n, a, j) VALUES ($1, $2, $3, $4) RETURNING id"
         for n in range(30):
             await _attempt(seen, connection.fetchval(insert, f"{n} {TEXT}", n, [n, None], "{}"))
-        await _attempt(seen, connection.execute("INSERT INTO async_items (t) SELECT 'x' || i FROM generate_series(1, 10) i; SELECT 1"))
+        await _attempt(
+            seen,
+            connection.execute("INSERT INTO async_items (t) SELECT 'x' || i FROM generate_series(1, 10) i; SELECT 1"),
+        )
         for statement, *arguments in (
             ("SELECT count(*), sum(n) FROM async_items WHERE id > $1", 3),
             ("SELECT * FROM async_items WHERE t = $1", f"3 {TEXT}"),
@@ -80,7 +89,11 @@ def test_a_connection(compare_async: CompareAsync) -> None:
         with pytest.raises(asyncpg.UniqueViolationError):
             await connection.executemany("INSERT INTO async_items (t) VALUES ($1)", [("unique",), ("many 1",)])
         seen.append(await connection.fetchval("SELECT count(*) FROM async_items"))
-        seen.append(await connection.fetchmany(insert, [("fetched", 1, [], "1"), ("too", 2, [], "2")]) if hasattr(connection, "fetchmany") else None)
+        seen.append(
+            await connection.fetchmany(insert, [("fetched", 1, [], "1"), ("too", 2, [], "2")])
+            if hasattr(connection, "fetchmany")
+            else None
+        )
         await connection.execute("DROP TABLE async_items")
         await connection.close()
         return seen
@@ -132,11 +145,17 @@ def test_copy(compare_async: CompareAsync) -> None:
         records = [(n, f"row {n} {TEXT}") for n in range(20_000)]
         seen.append(await connection.copy_records_to_table("async_copied", records=records))
         seen.append(await connection.copy_to_table("async_copied", source=io.BytesIO(b"1\tx\n2\ty\n"), format="text"))
-        await _attempt(seen, connection.copy_to_table("async_copied", source=io.BytesIO(b"1\tx\nz\ty\n"), format="text"))
+        await _attempt(
+            seen, connection.copy_to_table("async_copied", source=io.BytesIO(b"1\tx\nz\ty\n"), format="text")
+        )
         out = io.BytesIO()
-        seen.append(await connection.copy_from_query("SELECT * FROM async_copied WHERE n > $1 ORDER BY n, t", 10, output=out))
+        seen.append(
+            await connection.copy_from_query("SELECT * FROM async_copied WHERE n > $1 ORDER BY n, t", 10, output=out)
+        )
         seen.append(len(out.getvalue()))
-        await _attempt(seen, connection.copy_from_query("SELECT 1/(5 - n) FROM async_copied ORDER BY n", output=io.BytesIO()))
+        await _attempt(
+            seen, connection.copy_from_query("SELECT 1/(5 - n) FROM async_copied ORDER BY n", output=io.BytesIO())
+        )
         seen.append(await connection.fetchval("SELECT count(*) FROM async_copied"))
         await connection.execute("DROP TABLE async_copied")
         await connection.close()

@@ -61,11 +61,19 @@ def test_native(compare: Compare) -> None:
     def scenario(target: Target) -> list[Any]:
         seen: list[Any] = []
         connection = pg8000.native.Connection(**_login(target), application_name="native")
-        seen.append({name: value for name, value in connection.parameter_statuses.items() if name != "session_authorization"})
+        seen.append(
+            {name: value for name, value in connection.parameter_statuses.items() if name != "session_authorization"}
+        )
         prepared = connection.prepare("SELECT :n::int + 1 AS next, :t AS t")
         other = connection.prepare("SELECT :n::int * 2 AS double")
         for n in range(20):
-            seen.append((prepared.run(n=n, t=TEXT), other.run(n=n), connection.run("SELECT current_setting('application_name')")))
+            seen.append(
+                (
+                    prepared.run(n=n, t=TEXT),
+                    other.run(n=n),
+                    connection.run("SELECT current_setting('application_name')"),
+                )
+            )
         prepared.close()
         other.close()
         connection.run("CREATE TEMP TABLE temp8 (n int, t text)")
@@ -82,7 +90,13 @@ def test_native(compare: Compare) -> None:
         with pytest.raises(pg8000.native.DatabaseError) as wrong:
             connection.run("SELECT no_such_column")
         seen.append(wrong.value.args)
-        for statement in ("START TRANSACTION", "SET LOCAL timezone = 'Asia/Tokyo'", "SHOW timezone", "ROLLBACK", "SHOW timezone"):
+        for statement in (
+            "START TRANSACTION",
+            "SET LOCAL timezone = 'Asia/Tokyo'",
+            "SHOW timezone",
+            "ROLLBACK",
+            "SHOW timezone",
+        ):
             seen.append(connection.run(statement))
         connection.close()
         return seen

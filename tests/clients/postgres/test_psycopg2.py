@@ -69,8 +69,12 @@ def test_cursors_and_copy(compare: Compare) -> None:
             held.scroll(10)
             seen.append(held.fetchmany(3))
         connection.commit()
-        psycopg2.extras.execute_values(cursor, "INSERT INTO copied2 VALUES %s", [(n, TEXT) for n in range(500)], page_size=100)
-        psycopg2.extras.execute_batch(cursor, "UPDATE copied2 SET t = %s WHERE n = %s", [(str(n), n) for n in range(200)])
+        psycopg2.extras.execute_values(
+            cursor, "INSERT INTO copied2 VALUES %s", [(n, TEXT) for n in range(500)], page_size=100
+        )
+        psycopg2.extras.execute_batch(
+            cursor, "UPDATE copied2 SET t = %s WHERE n = %s", [(str(n), n) for n in range(200)]
+        )
         cursor.execute("SELECT count(*), sum(length(t)) FROM copied2")
         seen.append(cursor.fetchall())
         cursor.execute("DROP TABLE copied2")
@@ -137,7 +141,9 @@ def test_told(compare: Compare) -> None:
         seen.append(connection.get_parameter_status("TimeZone"))
         connection.reset()
         cursor = connection.cursor()
-        cursor.execute("SELECT current_setting('timezone'), current_setting('statement_timeout'), count(*) FROM pg_listening_channels()")
+        cursor.execute(
+            "SELECT current_setting('timezone'), current_setting('statement_timeout'), count(*) FROM pg_listening_channels()"
+        )
         seen.append((cursor.fetchall(), connection.get_parameter_status("TimeZone")))
         connection.rollback()
         connection.autocommit = False

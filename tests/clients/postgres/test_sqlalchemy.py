@@ -43,7 +43,9 @@ class Order(Base):
 
 def _url(target: Target, driver: str) -> sa.URL:
     account = target.account
-    return sa.URL.create(f"postgresql+{driver}", account.user, account.password, target.host, target.port, target.database)
+    return sa.URL.create(
+        f"postgresql+{driver}", account.user, account.password, target.host, target.port, target.database
+    )
 
 
 def _refusal(error: DBAPIError) -> Any:
@@ -84,7 +86,9 @@ def _core(engine: sa.Engine) -> list[Any]:
         seen.append(connection.execute(items.delete().where(items.c.n > 400)).rowcount)
     with (
         engine.connect() as connection,
-        connection.execution_options(stream_results=True, max_row_buffer=10).execute(sa.select(items.c.id).order_by(items.c.id)) as rows,
+        connection.execution_options(stream_results=True, max_row_buffer=10).execute(
+            sa.select(items.c.id).order_by(items.c.id)
+        ) as rows,
     ):
         seen.append([row.id for row in rows])
     with pytest.raises(IntegrityError) as refused, engine.begin() as connection:
@@ -102,7 +106,9 @@ def _core(engine: sa.Engine) -> list[Any]:
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000"])
 def test_core(driver: str, compare: Compare) -> None:
     def scenario(target: Target) -> list[Any]:
-        engine = sa.create_engine(_url(target, driver), pool_size=2, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+        engine = sa.create_engine(
+            _url(target, driver), pool_size=2, pool_pre_ping=True, isolation_level="REPEATABLE READ"
+        )
         try:
             return _core(engine)
         finally:
@@ -127,7 +133,9 @@ def _fill(session: Session) -> list[Any]:
     except IntegrityError as error:
         session.rollback()
         seen.append(_refusal(error)[0])
-    seen.append(session.execute(sa.select(Customer.name, sa.func.sum(Order.amount)).join(Order).group_by(Customer.name)).all())
+    seen.append(
+        session.execute(sa.select(Customer.name, sa.func.sum(Order.amount)).join(Order).group_by(Customer.name)).all()
+    )
     seen.append([len(found.orders) for found in session.scalars(sa.select(Customer).order_by(Customer.id))])
     session.delete(customer)
     session.commit()

@@ -50,13 +50,19 @@ def request(view: Any) -> Any:
 def fill() -> Any:
     authors = Author.objects.bulk_create([Author(name=f"author {n}", born="2024-02-29T12:00:00Z") for n in range(30)])
     Author.objects.create(name=TEXT)
-    Book.objects.bulk_create([Book(author=authors[n % 30], title=f"book {n}", price=n, tags=[n, "x"]) for n in range(200)])
+    Book.objects.bulk_create(
+        [Book(author=authors[n % 30], title=f"book {n}", price=n, tags=[n, "x"]) for n in range(200)]
+    )
     return [author.pk is not None for author in authors]
 
 
 def read() -> Any:
     return [
-        list(Author.objects.annotate(n=Count("books"), total=Sum("books__price")).order_by("name").values_list("name", "n", "total")[:5]),
+        list(
+            Author.objects.annotate(n=Count("books"), total=Sum("books__price"))
+            .order_by("name")
+            .values_list("name", "n", "total")[:5]
+        ),
         Book.objects.filter(tags__contains=[7]).count(),
         Author.objects.get(name=TEXT).name == TEXT,
         sum(1 for _ in Book.objects.order_by("id").iterator(chunk_size=30)),  # a server-side cursor
