@@ -233,3 +233,28 @@ def test_connection_id_is_one_for_the_whole_session(server: DatabaseServer, node
         for connection in (direct, through, thief):
             connection.close()
     assert APP.user
+
+
+def test_an_id_of_a_client_that_is_gone(server: DatabaseServer, node: OutliveProcess) -> None:
+    """An INSERT of an explicit id leaves LAST_INSERT_ID() as it was: that is 0, and not what another client left."""
+    server.query("CREATE TABLE IF NOT EXISTS test.ids (id INT AUTO_INCREMENT PRIMARY KEY, n INT)")
+    server.query("DELETE FROM test.ids")
+    gone = node.connect()
+    gone.cursor().execute("INSERT INTO ids (n) VALUES (1)")
+    gone.close()
+    node.wait_settled()
+    one = node.connect()
+    other = node.connect()
+    try:
+        cursor = one.cursor()
+        cursor.execute("INSERT INTO ids (id, n) VALUES (100000, 1)")
+        other.cursor().execute("SELECT 1")
+        cursor.execute("SELECT LAST_INSERT_ID()")
+        assert cursor.fetchall() == ((0,),)
+        cursor.execute("INSERT INTO ids (n) VALUES (1), (2)")
+        other.cursor().execute("SELECT 1")
+        cursor.execute("SELECT LAST_INSERT_ID()")
+        assert cursor.fetchall() == ((100001,),)
+    finally:
+        one.close()
+        other.close()

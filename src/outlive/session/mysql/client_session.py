@@ -22,6 +22,7 @@ from outlive.session.mysql.lexer import DEFAULT_ANALYSER, Analyser, Lexer
 from outlive.session.mysql.server_state import (
     RESIDUE_CHARACTERISTICS,
     RESIDUE_DIAGNOSTICS,
+    RESIDUE_UNKNOWN_ID,
     RESIDUE_UNREPORTED,
     ServerState,
 )
@@ -368,10 +369,13 @@ class ClientSession:
             found += self._settings_steps(state)
         if self.characteristics != characteristics and not self.in_transaction:
             found += [steps.query_step(text) for text in self.characteristics.split(b";") if text.strip()]
+        number = None
         if self.reads_insert_id and state.last_insert_id != self.last_insert_id:
             number = insert_id.value_of(self.last_insert_id)
-            if number is not None:
-                found.append(steps.insert_id_step(number))
+        if number is None and state.residue & RESIDUE_UNKNOWN_ID and outcome.may_generate_id(self.analysis):
+            number = 0
+        if number is not None:
+            found.append(steps.insert_id_step(number))
         if needs & lexed.NO_WARNINGS and not self.facts.mariadb and not self.warnings_live_on(state):
             found.append(steps.query_step(b"DO 0"))
         if self.shows_virtual:

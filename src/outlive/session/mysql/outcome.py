@@ -14,6 +14,7 @@ from outlive.session.mysql.server_state import (
     RESIDUE_CHARACTERISTICS,
     RESIDUE_DIAGNOSTICS,
     RESIDUE_INSERT_ID,
+    RESIDUE_UNKNOWN_ID,
     RESIDUE_UNREPORTED,
     ROLE_UNKNOWN,
     ServerState,
@@ -177,6 +178,11 @@ def _keeps_diagnostics(session: ClientSession, state: ServerState) -> bool:
     return bool(analysis.needs & lexed.WARNINGS) or analysis.verb in _WITHOUT_TABLES
 
 
+def may_generate_id(analysis: Analysis) -> bool:
+    """Whether the statement may leave an id, as far as its verb tells."""
+    return analysis.verb not in _GENERATES_NO_ID or analysis.statements > 1
+
+
 def _record_insert_id(session: ClientSession, reader: ReplyReader, state: ServerState) -> None:
     analysis = session.analysis
     if not reader.error and session.reply_kind == REPLY_PREPARE:
@@ -185,7 +191,7 @@ def _record_insert_id(session: ClientSession, reader: ReplyReader, state: Server
         # An explicit value in the AUTO_INCREMENT column is reported too and leaves LAST_INSERT_ID() as it was, and of
         # several statements only the last one reports: the connection alone knows, until it is asked.
         insert_id.leave(session, state, reader.insert_id)
-    elif reader.error and analysis.verb not in _GENERATES_NO_ID and not _never_ran(analysis, reader.error):
+    elif reader.error and may_generate_id(analysis) and not _never_ran(analysis, reader.error):
         # An INSERT that failed in its second row has left the id of its first.
         insert_id.leave(session, state, 0)
 
@@ -397,6 +403,7 @@ def step_done(step: Step, reply: SmallReply, state: ServerState) -> None:
         state.settings = updated(state.settings, ((SCHEMA, step.bytes[5:]),), {})
     elif purpose == steps.REPLAY_INSERT_ID:
         state.last_insert_id = step.argument
+        state.residue &= ~RESIDUE_UNKNOWN_ID
     elif purpose == steps.ASK_STATUS and reply.ok is not None and session is not None:
         session.status = reply.ok.status
         if reply.ok.changes:

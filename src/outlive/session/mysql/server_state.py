@@ -25,6 +25,9 @@ RESIDUE_UNREPORTED: Final = 8
 """Stored code may have changed what no report tells: gone, with its role, before another client's use."""
 RESIDUE_CAPTURED: Final = 16
 """Warnings that were captured, or that nobody can ask for any more, and that a MariaDB would show the next client."""
+RESIDUE_UNKNOWN_ID: Final = 32
+"""Whose LAST_INSERT_ID() it is has gone: before another client's INSERT it is made 0, so as not to be taken for that
+client's."""
 
 RESIDUE_OF_OWNER: Final = RESIDUE_DIAGNOSTICS | RESIDUE_INSERT_ID
 """What is captured for the owner before anything takes it away."""
@@ -136,6 +139,8 @@ class ServerState:
         self.owner = None
         if self.residue & RESIDUE_DIAGNOSTICS:
             self.residue |= RESIDUE_CAPTURED
+        if self.residue & RESIDUE_INSERT_ID:
+            self.residue |= RESIDUE_UNKNOWN_ID
         self.residue &= ~RESIDUE_OF_OWNER
 
     def add_prepared(self, statement: Statement, id_bytes: bytes) -> None:

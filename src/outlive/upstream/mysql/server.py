@@ -11,7 +11,7 @@ from outlive.pool.limits import Limits
 from outlive.session.mysql import steps
 from outlive.session.mysql.outcome import residue_steps, step_done
 from outlive.session.mysql.server_facts import ServerFacts
-from outlive.session.mysql.server_state import RESIDUE_OF_OWNER
+from outlive.session.mysql.server_state import RESIDUE_CHARACTERISTICS, RESIDUE_OF_OWNER
 from outlive.session.mysql.steps import Step
 from outlive.upstream.mysql.connection import MySQLConnection
 from outlive.upstream.mysql.dial import MySQLDialer
@@ -121,7 +121,8 @@ class MySQLServer(Server):
         """See `Server`."""
         session = connection.session
         connection.settings = session.settings
-        connection.residue_of = connection.owner if session.residue else None
+        kept = session.residue & (RESIDUE_OF_OWNER | RESIDUE_CHARACTERISTICS)
+        connection.residue_of = connection.owner if kept else None
 
     def check(self, connection: MySQLConnection) -> None:
         """See `Server`. A former client's answers are asked for first:
