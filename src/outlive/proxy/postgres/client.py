@@ -17,9 +17,9 @@ from outlive.proxy.postgres.units import UnitClient
 from outlive.session.postgres.steps import ping_step
 from outlive.upstream.postgres.connection import PostgresConnection
 from outlive.wire import ProtocolError
-from outlive.wire.postgres.constants import IDLE
+from outlive.wire.postgres.constants import IDLE, QUERY
 from outlive.wire.postgres.errors import ErrorFields, encode_error
-from outlive.wire.postgres.frontend import scan
+from outlive.wire.postgres.frontend import scan, unpack_length
 from outlive.wire.postgres.reply import COPY_BOTH, COPY_IN, EXTENDED
 
 _BATCH: Final = re.compile(rb"[PBDECH]+S")
@@ -43,16 +43,17 @@ class PostgresClient(UnitClient):
     def data_received(self, data: bytes) -> None:
         """See `ProxiedClient`."""
         if self.phase == READY and not self._inbox:
+            size = len(data)
+            if size > 5 and data[0] == QUERY and unpack_length(data)[0] == size - 1:
+                self._query(data)
+                return
             try:
                 kinds, bounds = scan(data)
             except ProtocolError:
                 self._malformed()
                 return
-            if kinds == b"Q" and bounds[1] == len(data):
-                self._query(data)
-                return
-            if (kinds in _USUAL or _BATCH.fullmatch(kinds)) and bounds[-1] == len(data):
-                self._begin(EXTENDED, data)
+            if (kinds in _USUAL or _BATCH.fullmatch(kinds)) and bounds[-1] == size:
+                self._begin(EXTENDED, data, kinds, bounds)
                 return
         self._inbox += data
         self.read_on()
@@ -79,7 +80,24 @@ class PostgresClient(UnitClient):
             self.services.metrics.bytes_to_clients += len(out)
             self.channel.send(out)
         if reader.done:
-            if self.phase in (RELAYING, UPLOADING, INFILE):
+            session = self.session
+            if (
+                self.phase == RELAYING
+                and session.unit.reads
+                and session.unit.plain
+                and reader.status == IDLE
+                and reader.error is None
+                and not (session.held or session.keeps or session.alters or session.portals or self.pins)
+                and not (self._left or self.probing or connection.doubtful or self.route.ends_with_transaction)
+            ):
+                # What `_replied` comes to where a read, outside a transaction, has left nothing behind.
+                session.status = connection.session.status = IDLE
+                self.phase = READY
+                self.connection = None
+                self.server.give_back(connection)
+                if self._inbox:
+                    self.read_on()
+            elif self.phase in (RELAYING, UPLOADING, INFILE):
                 self._replied(connection)
         elif reader.copy or reader.error is not None:
             self._turn(connection)

@@ -119,8 +119,18 @@ class UnitClient(ProxiedClient):
         self._open = False
         self._lease(outgoing)
 
-    def _begin(self, kind: int, outgoing: bytes, *, is_open: bool = False) -> None:
-        """`outgoing` is the whole unit, or b"" where it is taken from the inbox as it comes."""
+    def _begin(
+        self,
+        kind: int,
+        outgoing: bytes,
+        kinds: bytes = b"",
+        bounds: Sequence[int] = (),
+        *,
+        is_open: bool = False,
+    ) -> None:
+        """`outgoing` is the whole unit, of which `kinds` and `bounds` may be known, or b"" where it is taken from the
+        inbox as it comes.
+        """
         self.active_at = self.services.now
         self.activity += 1
         session = self.session
@@ -129,24 +139,59 @@ class UnitClient(ProxiedClient):
             session.unit.reads = False
         self._kind = kind
         self._open = is_open
-        self._lease(outgoing)
+        self._lease(outgoing, kinds, bounds)
 
-    def _lease(self, outgoing: bytes) -> None:
-        self._outgoing = outgoing
+    def _lease(self, outgoing: bytes, kinds: bytes = b"", bounds: Sequence[int] = ()) -> None:
+        """The unit goes out, or waits for a connection.
+
+        On the connection that the client had last, and that nobody used since, it does what `_prepare` and `_go` do
+        else: calls are what costs here.
+        """
+        session = self.session
+        server = self.server
         connection = self.connection
-        if connection is not None:
+        if connection is None:
+            connection = server.pool.acquire(self.key, session.settings, self.last, self)
+            if connection is None:
+                self._outgoing = outgoing
+                self._enqueue()
+                return
+            self.connection = self.last = connection
+            connection.lessee = self
+            now = self.leased_at = self.services.now
+            server.metrics.leases += 1
+            if now - connection.seen_at >= server.pool.limits.check_after_idle_s:
+                self._outgoing = outgoing
+                self._prepare(connection, stale=True)
+                return
+        state = connection.session
+        if (
+            state.owner is not session
+            or state.settings is not session.settings
+            or state.reported is not session.reported
+            or session.unit.executed
+            or self._open
+        ):
+            self._outgoing = outgoing
             self._prepare(connection)
             return
-        server = self.server
-        connection = server.pool.acquire(self.key, self.session.settings, self.last, self)
-        if connection is None:
-            self._enqueue()
-            return
-        self.connection = self.last = connection
-        connection.lessee = self
-        now = self.leased_at = self.services.now
-        server.metrics.leases += 1
-        self._prepare(connection, stale=now - connection.seen_at >= server.pool.limits.check_after_idle_s)
+        kind = self._kind
+        self.reader.start(kind)
+        self._begun = False
+        self._ended = True
+        self.phase = RELAYING
+        if kind == EXTENDED:
+            if not kinds:
+                kinds, bounds = scan(outgoing)
+            if not self._translated(connection, outgoing, kinds, bounds):
+                return
+        else:
+            if kind == SIMPLE:
+                session.unnamed = state.unnamed = None  # the server drops it, whatever comes of the Query
+            server.metrics.bytes_to_server += len(outgoing)
+            connection.send(outgoing)
+        if self._inbox:
+            self.read_on()
 
     def _prepare(self, connection: PostgresConnection, *, stale: bool = False) -> None:
         """Brings the connection into the session's state, then sends the unit; `stale`: asks first whether it lives."""

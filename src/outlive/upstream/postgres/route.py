@@ -31,13 +31,15 @@ def analyser_for(functions: tuple[str, ...]) -> Analyser:
 class PostgresRoute(Route):
     """A route to PostgreSQL servers."""
 
-    __slots__ = ("analyser", "resets_always")
+    __slots__ = ("analyser", "ends_with_transaction", "resets_always")
 
     def configure(self, database: Database) -> None:
         """See `Route`."""
         Route.configure(self, database)
         self.analyser = analyser_for(database.pin_functions)
         self.resets_always = database.reset == "always"
+        self.ends_with_transaction = self.resets_always or self.closes_after_transaction
+        """Something is to be done at the end of a transaction, besides giving the connection back."""
 
     def key(self, session: ClientSession) -> Key:
         """The pool key of a session."""

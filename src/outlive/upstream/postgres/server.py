@@ -88,6 +88,19 @@ class PostgresServer(Server):
 
     # -- idle connections --------------------------------------------------------------------------
 
+    def give_back(self, connection: PostgresConnection) -> None:
+        """See `Server`. In one function: calls are what costs after every unit."""
+        connection.lessee = None
+        connection.settings = connection.session.settings
+        if connection.notifications:
+            connection.notifications.clear()
+        pool = self.pool
+        waiter = pool.release(connection, self._loop.time())
+        if waiter is not None:
+            waiter.lent(connection)
+        if pool.stirred:
+            self.stir()
+
     def settle_lease(self, connection: PostgresConnection) -> None:
         """See `Server`."""
         connection.settings = connection.session.settings

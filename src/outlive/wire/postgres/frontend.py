@@ -46,6 +46,8 @@ for _kind in (FLUSH, SYNC, TERMINATE, COPY_DONE):
     _LIMITS[_kind] = 4
 
 _unpack_head: Final = Struct(">BI").unpack_from
+unpack_length: Final = Struct(">xI").unpack_from
+"""The length of the message at an offset, which its type byte does not count: for a chunk of five bytes or more."""
 _pack_head: Final = Struct(">BI").pack
 _unpack_long: Final = Struct(">i").unpack_from
 _CUT_SHORT: Final = struct.error

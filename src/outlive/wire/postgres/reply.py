@@ -93,6 +93,11 @@ _ROWS: Final = (DATA_ROW, COPY_DATA)
 _COPIED: Final = (COPY_DATA, COPY_DONE)
 _LOOKED_INTO: Final = (COMMAND_COMPLETE, ERROR_RESPONSE, READY_FOR_QUERY, PARAMETER_STATUS)
 _EXTENDED_ONLY: Final = frozenset(b"123n")
+_READIES: Final = frozenset(b"Z\0\0\0\x05%c" % status for status in _STATUSES)
+_READY_BYTES: Final = 6
+_NOTHING: Final = (0, 0)
+_BOUND: Final = b"2\0\0\0\x04"
+_PARSED_AND_BOUND: Final = b"1\0\0\0\x04" + _BOUND
 # The shortest and longest length, which counts itself, of each message.
 _EMPTY: Final = (4, 4)
 _PASSES: Final = MESSAGE_LIMIT_BYTES
@@ -248,13 +253,42 @@ class ReplyReader:
             self._special = False
         size = len(data)
         position = self._skip
+        completed = self.completed
+        unpack_head = _unpack_head
         if position:
             if position >= size:
                 self._skip = position - size
                 return data
             self._skip = 0
-        completed = self.completed
-        unpack_head = _unpack_head
+        elif not completed and data[-_READY_BYTES:] in _READIES:
+            # The whole reply to a lone statement, as a rule: nothing is looked at but where its messages end. Every
+            # head that is looked at lies before the ReadyForQuery, or is its own.
+            ready = size - _READY_BYTES
+            if self._extended:
+                if data.startswith(_BOUND):
+                    position, completed = 5, 1
+                elif data.startswith(_PARSED_AND_BOUND):
+                    position, completed = 10, 2
+            kind, length = unpack_head(data, position)
+            if kind == ROW_DESCRIPTION and length >= _SHORTEST_DESCRIPTION:
+                position += length + 1
+                completed += 1
+                kind, length = unpack_head(data, position) if position < ready else _NOTHING
+            while kind == DATA_ROW and length >= _SMALLEST_ROW:
+                position += length + 1
+                kind, length = unpack_head(data, position) if position < ready else _NOTHING
+            if (
+                kind == COMMAND_COMPLETE
+                and position + length + 1 == ready
+                and 5 <= length <= TAG_LIMIT_BYTES
+                and not data[ready - 1]
+            ):
+                self.tags.append(data[position + 5 : ready - 1])
+                self.completed = completed + 1
+                self.status = data[size - 1]
+                self.done = self._special = True
+                return data
+            position = completed = 0
         try:
             while True:
                 kind, length = unpack_head(data, position)
