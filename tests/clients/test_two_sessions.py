@@ -113,10 +113,13 @@ class TwoSessions(RuleBasedStateMachine):
         return pair
 
     def _both(self, who: str, act: Callable[[Connection], Any], what: str) -> None:
-        if self.holder not in (who, ""):
-            # There is one connection, and the other one holds it: it lets go first, as at its return to a pool.
-            self._run(self.holder, Connection.reset, "COM_RESET_CONNECTION, to let go")
+        self._let_go(who)
         self._run(who, act, what)
+
+    def _let_go(self, who: str) -> None:
+        """There is one connection: where the other one holds it, it lets go first, as at its return to a pool."""
+        if self.holder not in (who, ""):
+            self._run(self.holder, Connection.reset, "COM_RESET_CONNECTION, to let go")
 
     def _run(self, who: str, act: Callable[[Connection], Any], what: str) -> None:
         self._compare(who, act, what)
@@ -198,6 +201,7 @@ class TwoSessions(RuleBasedStateMachine):
 
     @rule(who=st.sampled_from(WHO), politely=st.booleans())
     def reconnect(self, who: str, politely: bool) -> None:
+        self._let_go(who)
         for connection in self.pairs[who]:
             connection.end(politely)
         # The end of a session is the server's to notice: what it held must be free before the next comparison.
