@@ -45,7 +45,8 @@ PARSE_BYTES: Final = 4 * 1024 * 1024
 """The longest Parse: its text is kept for as long as it is prepared anywhere."""
 _NO_UNIT: Final = -1
 """In place of a unit's kind: messages between units that nobody answers."""
-_IN_COPY: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH, SYNC))
+_OF_COPY: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL))
+_IGNORED_IN_COPY: Final = frozenset((FLUSH, SYNC))
 _ENDS: Final = frozenset((SYNC, QUERY, FUNCTION_CALL))
 _STRAY: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
 """Between units servers ignore what is left of a COPY that failed; and there is nothing to flush."""
@@ -197,8 +198,10 @@ class UnitClient(ProxiedClient):
         """Brings the connection into the session's state, then sends the unit; `stale`: asks first whether it lives."""
         session = self.session
         state = connection.session
-        if not session.in_transaction and (
-            stale or state.settings is not session.settings or state.owner is not session
+        if (
+            session.unit.executed
+            if session.in_transaction
+            else stale or state.settings is not session.settings or state.owner is not session or session.unit.executed
         ):
             steps = session.steps_before(state)
             if steps or stale:
@@ -250,7 +253,7 @@ class UnitClient(ProxiedClient):
         else:
             if kind == SIMPLE:
                 session.unnamed = state.unnamed = None  # the server drops it, whatever comes of the Query
-            state.owner = session
+            state.lend(session)
             self.server.metrics.bytes_to_server += len(outgoing)
             connection.send(outgoing)
         if self._inbox:
@@ -268,7 +271,7 @@ class UnitClient(ProxiedClient):
         except TooManyStatements:
             self._end_with(errors.TOO_MANY_STATEMENTS)
             return False
-        state.owner = session
+        state.lend(session)
         if session.answer:
             answer, session.answer = session.answer, b""
             self._begun = True
@@ -386,7 +389,7 @@ class UnitClient(ProxiedClient):
             return self._take_large(connection, data)
         count = 0
         for kind in kinds:
-            if kind in _ENDS or kind == TERMINATE or kind in (COPY_DATA, COPY_DONE, COPY_FAIL):
+            if kind in _ENDS or kind == TERMINATE or kind in _OF_COPY:
                 break
             count += 1
         if count:
@@ -401,6 +404,10 @@ class UnitClient(ProxiedClient):
             return False
         if kinds[0] in _ENDS:
             self._end_unit(connection, kinds[0], data[:end])
+        else:
+            # Of a COPY that the server may be about to begin; where it does not, it ignores them, too.
+            self.server.metrics.bytes_to_server += end
+            connection.send(data[:end])
         return True
 
     def _end_unit(self, connection: PostgresConnection, kind: int, message: bytes) -> None:
@@ -447,9 +454,9 @@ class UnitClient(ProxiedClient):
             if end > PARSE_BYTES:
                 raise ProtocolError("a Parse longer than Outlive takes")
             return False
-        elif kind != FUNCTION_CALL:
+        elif kind not in (FUNCTION_CALL, COPY_DATA):
             raise ProtocolError("a large message where none such can be")
-        connection.session.owner = session
+        connection.session.lend(session)
         self._inbox.clear()
         self._left = end - len(data)
         self._large_kind(kind)
@@ -461,7 +468,7 @@ class UnitClient(ProxiedClient):
 
     def _large_kind(self, kind: int) -> None:
         """What follows when the large message has gone: more of the unit, or its reply."""
-        self._open = kind in (BIND, PARSE)
+        self._open = kind in (BIND, PARSE, COPY_DATA)
         if kind in (QUERY, FUNCTION_CALL) and self._kind == EXTENDED:
             self.session.unit.ended_by_query = True
 
@@ -496,11 +503,14 @@ class UnitClient(ProxiedClient):
             if found is None:
                 return False
             kind, end = found
-            if kind not in _IN_COPY:
-                raise ProtocolError("a message in the middle of a COPY")
+            if kind == TERMINATE:
+                self.channel.close()
+                return False
+            if end > WHOLE_BYTES:
+                raise ProtocolError("a large message in the middle of a COPY")
             if end > len(data):
                 return False
-            if kind in (COPY_DONE, COPY_FAIL):
+            if kind not in _IGNORED_IN_COPY:  # anything but data ends it: with an error, where it is not one of its own
                 self.phase = UPLOADING if self._open else RELAYING
         end_here = min(end, len(data))
         self._left = end - end_here

@@ -26,8 +26,8 @@ from outlive.session.postgres.prepared import Statement, forget, forget_all, in_
 from outlive.session.postgres.replay import Settings, difference
 from outlive.session.postgres.steps import REPLAY, Step, query_step
 from outlive.session.postgres.unit import Unit
-from outlive.wire.postgres.constants import FEATURE_NOT_SUPPORTED, IDLE, INVALID_SQL_STATEMENT_NAME
-from outlive.wire.postgres.messages import parameter_status, query
+from outlive.wire.postgres.constants import FAILED_TRANSACTION, FEATURE_NOT_SUPPORTED, IDLE, INVALID_SQL_STATEMENT_NAME
+from outlive.wire.postgres.messages import SYNC, parameter_status, parse, query
 from outlive.wire.postgres.reply import SIMPLE
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class ClientSession:
         "analyser",
         "answer",
         "asks",
+        "asks_sequences",
         "connection_id",
         "database",
         "held",
@@ -73,6 +74,7 @@ class ClientSession:
         "rereads",
         "savepoints",
         "settings",
+        "speaks_utf8",
         "startup",
         "status",
         "tentative",
@@ -117,6 +119,8 @@ class ClientSession:
         """Bits of `analysis.REASONS`: why the connection is this session's."""
         self.asks = 0
         """Which of them may be over: the server is asked when no transaction is open."""
+        self.asks_sequences = False
+        """It has asked for currval() or lastval() once, and so must not meet those of others."""
         self.tentative: list[tuple[bytes, bytes | None]] = []
         """SETs of the open transaction, which are in force from its COMMIT on."""
         self.savepoints = False
@@ -129,6 +133,7 @@ class ClientSession:
         """Custom settings among them, which pg_settings does not list (measured on 15)."""
         self._mode_of: Reported | None = None
         self.mode = 0
+        self.speaks_utf8 = True
         self._find_mode()
 
     def __repr__(self) -> str:
@@ -199,9 +204,16 @@ class ClientSession:
         self._mode_of = self.reported
         values = self.reported.values
         encoding = bytes(byte for byte in values.get(b"client_encoding", b"").lower() if chr(byte).isalnum())
+        self.speaks_utf8 = encoding == b"utf8"
         self.mode = UNSAFE_ENCODING if encoding in UNSAFE_ENCODINGS else 0
         if values.get(b"standard_conforming_strings") == b"off":
             self.mode |= BACKSLASH_ESCAPES
+
+    @property
+    def may_load(self) -> bool:
+        """Whether the user may LOAD any library: a superuser, or one who may become one."""
+        told = (self._welcome.values, self.reported.values)
+        return b"role" in self.startup.values or any(values.get(b"is_superuser") != b"off" for values in told)
 
     # -- a Query -----------------------------------------------------------------------------------
 
@@ -212,11 +224,12 @@ class ClientSession:
         text = message[5:-1]
         analysis = self.analyser.analyse(text, self.mode)
         if analysis.plain:
-            if not analysis.read:
-                unit.reads = False
             if analysis.control:
-                unit.plain = False
+                unit.reads = unit.plain = False
                 unit.executed.append((0, analysis))
+            elif not analysis.read:
+                unit.reads = False
+                unit.writes = True
             return message
         unit.note(analysis)
         answered = virtual.answered(self, text, analysis)
@@ -224,6 +237,8 @@ class ClientSession:
             self.answer = answered
             return None
         rewritten = virtual.rewritten(self, text, analysis)
+        if rewritten is not text:
+            virtual.note_executed(self, analysis)
         return message if rewritten is text else query(rewritten)
 
     def sent_query(self, state: ServerState) -> None:
@@ -259,14 +274,30 @@ class ClientSession:
     # -- before a unit -----------------------------------------------------------------------------
 
     def steps_before(self, state: ServerState) -> tuple[Step, ...]:
-        """What brings a connection, which is in no transaction, into this session's state."""
+        """What brings a connection into this session's state. In a transaction the settings are."""
         texts: tuple[bytes, ...] = ()
-        if state.settings is not self.settings:
+        if state.settings is not self.settings and self.status == IDLE:
             texts = difference(state.settings, self.settings)
-        if state.owner is not self and any(analysis.flags & SEQUENCE_ASKED for _, analysis in self.unit.executed):
-            # currval() there would be another client's; so it is the error that it is without an earlier nextval().
-            texts = (*texts, _DISCARD_SEQUENCES)
-        return tuple(query_step(text, REPLAY) for text in texts) if texts else _NO_STEPS
+        if state.knows_strangers(self):
+            if any(analysis.flags & SEQUENCE_ASKED for _, analysis in self.unit.executed):
+                self.asks_sequences = True
+            if self.asks_sequences and self.status != FAILED_TRANSACTION:
+                # currval() would be another client's; so it is the error that it is without an earlier nextval().
+                texts = (*texts, _DISCARD_SEQUENCES)
+                state.discarded_sequences(self)
+        needed = self._needed(state) if self.unit.executed and self.status != FAILED_TRANSACTION else _NO_STEPS
+        return (*[query_step(text, REPLAY) for text in texts], *needed) if texts or needed else _NO_STEPS
+
+    def _needed(self, state: ServerState) -> tuple[Step, ...]:
+        """Statements of the protocol that a text names: they are prepared before it."""
+        found = []
+        for _, analysis in self.unit.executed:
+            for part in analysis.parts:
+                statement = virtual.named(self, part)
+                if statement is not None and not state.has(statement):
+                    state.add_prepared(statement)
+                    found.append(Step(parse(statement.name, statement.sql, statement.types) + SYNC, REPLAY))
+        return tuple(found)
 
     def replayed(self, state: ServerState) -> None:
         """The steps before a unit succeeded."""
@@ -278,6 +309,8 @@ class ClientSession:
         """The unit's ReadyForQuery came. What must be asked before the connection may go on to others."""
         unit = self.unit
         self.status = reader.status
+        if unit.writes and reader.error is None:
+            state.advanced = True
         if not unit.reads or self.alters:
             self._altered(reader.tags)
         if reader.error is not None:

@@ -15,6 +15,7 @@ from outlive.session.postgres import prepared, virtual
 from outlive.session.postgres.analysis import (
     COMMIT,
     PREPARE_TRANSACTION,
+    PREPARED,
     ROLLBACK,
     ROLLBACK_TO,
     SEQUENCE_ASKED,
@@ -142,6 +143,8 @@ def _note(session: ClientSession, analysis: Analysis, ordinal: int) -> None:
     unit = session.unit
     if not analysis.read:
         unit.reads = False
+        if not analysis.control:
+            unit.writes = True
     if analysis.control or not analysis.plain:
         unit.plain = False
         unit.executed.append((ordinal, analysis))
@@ -149,12 +152,19 @@ def _note(session: ClientSession, analysis: Analysis, ordinal: int) -> None:
 
 def _keep_unnamed(session: ClientSession, state: ServerState, statement: Statement) -> None:
     """A Parse of the unnamed statement goes out; it drops the former one even where it fails."""
+    unit = session.unit
+    number = unit.messages
+    unit.undo.append((number, partial(_lose_unnamed, session, state, number, session.unnamed, state.unnamed)))
     session.unnamed = state.unnamed = statement
-    session.unit.undo.append((session.unit.messages, partial(_lose_unnamed, session, state)))
 
 
-def _lose_unnamed(session: ClientSession, state: ServerState) -> None:
-    session.unnamed = state.unnamed = None
+def _lose_unnamed(
+    session: ClientSession, state: ServerState, number: int, former: Statement | None, there: object | None
+) -> None:
+    """Message `number` was to make another; skipped behind an error, it has left the former where it was."""
+    failed_itself = session.unit.failed_at == number
+    session.unnamed = None if failed_itself else former
+    state.unnamed = None if failed_itself else there
 
 
 # -- one message each ---------------------------------------------------------------------------------
@@ -175,7 +185,10 @@ def _parse(
     name = name[:NAME_BYTES]
     unit = session.unit
     analysis = session.analyser.analyse(sql, session.mode)
-    text = sql if analysis.plain else virtual.rewritten(session, sql, analysis)
+    text = sql
+    if not analysis.plain:
+        text = virtual.rewritten(session, sql, analysis)
+        _ensure_those_named(session, state, reader, analysis, out)
     if not name:
         statement = Statement(b"", text, types, analysis)
         _keep_unnamed(session, state, statement)
@@ -218,6 +231,8 @@ def _ensure(
 ) -> None:
     """The connection has the statement before the next message."""
     if not state.has(statement):
+        if not statement.analysis.plain:
+            _ensure_those_named(session, state, reader, statement.analysis, out)
         reader.swallow(session.unit.messages)
         _prepare(session, state, statement, out)
 
@@ -229,13 +244,30 @@ def _ensure_unnamed(session: ClientSession, state: ServerState, reader: ReplyRea
         return
     unit = session.unit
     reader.swallow(unit.messages)
+    unit.undo.append((unit.messages, partial(_lose_there, session, state, unit.messages, state.unnamed)))
     state.unnamed = statement
-    unit.undo.append((unit.messages, partial(_lose_unnamed, session, state)))
     unit.messages += 1
     if statement is None:
         out.append(close(STATEMENT, b""))
     else:
         out.append(parse(b"", statement.sql, statement.types))
+
+
+def _lose_there(session: ClientSession, state: ServerState, number: int, there: object | None) -> None:
+    """The client's unnamed statement is not on the connection after all."""
+    state.unnamed = None if session.unit.failed_at == number else there
+
+
+def _ensure_those_named(
+    session: ClientSession, state: ServerState, reader: ReplyReader, analysis: Analysis, out: list[bytes]
+) -> None:
+    """EXECUTE or DEALLOCATE as a text names a statement of the protocol: it is to be there."""
+    for part in analysis.parts:
+        statement = virtual.named(session, part)
+        if statement is None or state.has(statement):
+            continue
+        reader.swallow(session.unit.messages)
+        _prepare(session, state, statement, out)
 
 
 def _bind(
@@ -266,12 +298,15 @@ def bound(
         if statement is not None:
             _ensure(session, state, reader, statement, out)
             head, unit.bind_rest = rename_bind(data, start, end, statement.name)
-            unit.bound[unit.messages] = statement
     else:
         _ensure_unnamed(session, state, reader, out)
         statement = session.unnamed
     if statement is not None:
         session.portals[portal] = statement.analysis
+        if not statement.analysis.plain:
+            _ensure_those_named(session, state, reader, statement.analysis, out)
+        if name:
+            unit.bound[unit.messages] = statement
     else:
         session.portals.pop(portal, None)
     unit.messages += 1
@@ -293,6 +328,8 @@ def _describe(
         statement = session.names.get(name[:NAME_BYTES])
         if statement is not None:
             _ensure(session, state, reader, statement, out)
+            if not statement.analysis.plain:
+                _ensure_those_named(session, state, reader, statement.analysis, out)
             message = rename_target(data, start, end, statement.name)
     elif kind == STATEMENT:
         _ensure_unnamed(session, state, reader, out)
@@ -315,8 +352,11 @@ def _execute(
     if analysis is None:
         unit.reads = False  # a portal of which nothing is known: a cursor of DECLARE
     else:
-        if analysis.flags & SEQUENCE_ASKED and state.owner is not session:
+        if analysis.flags & SEQUENCE_ASKED and not unit.writes and state.knows_strangers(session):
             _discard_sequences(session, state, reader, out)
+        if not analysis.plain:
+            _ensure_those_named(session, state, reader, analysis, out)
+            virtual.note_executed(session, analysis)
         unit.note(analysis)
     out.append(data[start:end])
     unit.messages += 1
@@ -324,7 +364,8 @@ def _execute(
 
 def _discard_sequences(session: ClientSession, state: ServerState, reader: ReplyReader, out: list[bytes]) -> None:
     """currval() would be another client's here; so it is the error that it is without an earlier nextval()."""
-    state.owner = session
+    session.asks_sequences = True
+    state.discarded_sequences(session)
     _ensure(session, state, reader, _DISCARD_SEQUENCES, out)
     unit = session.unit
     for message in (bind(_DISCARD_SEQUENCES.name, _DISCARD_SEQUENCES.name), execute(_DISCARD_SEQUENCES.name)):
@@ -352,6 +393,9 @@ def _close(
             unit.undo.append((unit.messages - 1, partial(session.remember_name, name, statement)))
             session.answer += reader.insert(unit.messages, CLOSE_COMPLETE)
             return
+        if session.held & PREPARED:  # it may be one that was prepared by text
+            session.asks |= PREPARED
+            unit.plain = False
     elif kind == STATEMENT:
         former = session.unnamed
         session.unnamed = state.unnamed = None

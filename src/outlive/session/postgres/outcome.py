@@ -31,13 +31,14 @@ from outlive.session.postgres.analysis import (
 from outlive.session.postgres.asking import question
 from outlive.session.postgres.replay import EMPTY, Settings, intern, updated
 from outlive.session.postgres.steps import ASK_HOLDS, Step, ask_step, settings_step
-from outlive.session.postgres.virtual import real_name
-from outlive.wire.postgres.constants import IDLE
+from outlive.session.postgres.virtual import is_virtual, kept, named, real_name
+from outlive.wire.postgres.constants import IDLE, NAME_BYTES
 from outlive.wire.postgres.reply import SIMPLE
 
 if TYPE_CHECKING:
     from outlive.session.postgres.client_session import ClientSession
     from outlive.session.postgres.server_state import ServerState
+    from outlive.wire.postgres.errors import ErrorFields
     from outlive.wire.postgres.reply import ReplyReader
 
 _NO_STEPS: Final[tuple[Step, ...]] = ()
@@ -46,6 +47,10 @@ _NOT_RESET: Final = (b"role", b"session_authorization")
 """RESET ALL leaves these (GUC_NO_RESET_ALL)."""
 SURVIVING: Final = LOAD | SEED | FUNCTION
 """What DISCARD ALL leaves: libraries, the seed of random(), connections of dblink."""
+_SCANNER: Final = b"Rscanner_yyerror\0"
+_INTERNAL_QUERY: Final = b"\0q"
+_NOTHING_LOADED: Final = (b"42501", b"58P01")
+"""insufficient_privilege, undefined_file."""
 _UNKNOWN: Final = REREAD_SETTINGS | CUT | UNREADABLE
 
 
@@ -59,6 +64,8 @@ def settle(session: ClientSession, reader: ReplyReader, state: ServerState, kind
     _transaction(session, reader, done, failed)
     for part in done:
         _discard(session, state, part.discard)
+        if part.verb == b"DEALLOCATE":
+            _deallocated(session, state, part)
     _assign(session, state, done, failed)
     if session.status != IDLE:
         return _NO_STEPS
@@ -73,15 +80,28 @@ def _seen(session: ClientSession, reader: ReplyReader, kind: int, ordinal: int, 
     """
     if reader.error is not None and kind != SIMPLE and ordinal > reader.failed_at:
         return []  # the server has skipped it
-    session.held |= analysis.holds
+    if reader.error is not None and _is_refused(reader.error, analysis):
+        return []
+    holds = analysis.holds
+    if holds & LOAD and not session.may_load and not any(part.verb == b"LOAD" for part in analysis.parts):
+        holds &= ~LOAD  # what a block might have done
+    session.held |= holds
     session.asks |= analysis.asks
-    session.rereads |= analysis.rereads
+    session.rereads.update(map(real_name, analysis.rereads))
     if analysis.flags & _UNKNOWN:
         session.unsure = True
     parts = analysis.parts or (Part(analysis.verb, 0, 0, control=analysis.control),)
     if reader.error is None:
         return list(parts)
     return list(parts[: len(reader.tags)]) if kind == SIMPLE else list(parts if ordinal < reader.failed_at else ())
+
+
+def _is_refused(error: ErrorFields, analysis: Analysis) -> bool:
+    """Whether nothing of the text was run: the server could not read it, or had no right or no file to LOAD."""
+    if error.code in _NOTHING_LOADED and analysis.count == 1:
+        return analysis.verb == b"LOAD"
+    # Of a text inside that text, or inside a function, the error tells that one, too.
+    return _SCANNER in error.raw and _INTERNAL_QUERY not in error.raw
 
 
 def _transaction(session: ClientSession, reader: ReplyReader, done: Sequence[Part], failed: bool) -> None:
@@ -98,7 +118,7 @@ def _transaction(session: ClientSession, reader: ReplyReader, done: Sequence[Par
     if session.status != IDLE and not any(part.chain for part in done):
         return
     committed = not failed and len(controls) == 1 and controls[0].control == COMMIT and _COMMITTED in reader.tags[-1:]
-    if not committed:
+    if not committed or session.savepoints:
         session.asks |= session.held  # LISTEN, a temporary table, a cursor: undone with it
     if session.tentative and (session.savepoints or len(controls) > 1):
         session.unsure = True
@@ -109,12 +129,9 @@ def _transaction(session: ClientSession, reader: ReplyReader, done: Sequence[Par
 
 def _assign(session: ClientSession, state: ServerState, done: Sequence[Part], failed: bool) -> None:
     """SETs outside a transaction are in force at once; those inside it from its COMMIT on."""
-    changes = [
-        (real_name(assignment.name), assignment.value)
-        for part in done
-        for assignment in part.assignments
-        if not assignment.local
-    ]
+    changes = _changes(done)
+    for name, value in changes:
+        _doubt(session, name, value)
     unit = session.unit
     controlled = any(part.control for part in done)
     if session.status == IDLE and unit.status == IDLE and not controlled:
@@ -130,6 +147,31 @@ def _assign(session: ClientSession, state: ServerState, done: Sequence[Part], fa
         _apply(session, state, pending)
     else:
         session.tentative += changes
+
+
+def _changes(done: Sequence[Part]) -> list[tuple[bytes, bytes | None]]:
+    found: list[tuple[bytes, bytes | None]] = []
+    for part in done:
+        if part.discard == RESET_ALL:
+            found = [change for change in found if change[0] in _NOT_RESET]
+        for assignment in part.assignments:
+            if not assignment.local:
+                name, value = real_name(assignment.name), assignment.value
+                found.append((name, value and kept(name, value)))
+    return found
+
+
+def _doubt(session: ClientSession, name: bytes, value: bytes | None) -> None:
+    """Values that the server must tell: those in another encoding than UTF-8, and what is left of a custom setting
+    that is reset (an empty text, unless a library has defined it).
+    """
+    if value is None:
+        if b"." in name and name not in session.startup.values and not is_virtual(name):
+            session.rereads.add(name)
+    elif not value.isascii() and not session.speaks_utf8:
+        session.unsure = True
+        if b"." in name:
+            session.rereads.add(name)
 
 
 def _apply(session: ClientSession, state: ServerState, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
@@ -157,15 +199,32 @@ def _discard(session: ClientSession, state: ServerState, discard: int) -> None:
     elif discard == RESET_ALL:
         session.held &= ~SETTINGS
         kept = {name: value for name, value in state.settings.values.items() if name in _NOT_RESET}
-        state.settings = intern(kept)
+        state.settings = intern({**kept, **_emptied(session)})
         session.settings = overlaid(session.startup, state.settings)
     elif discard == DISCARD_ALL:
         session.forget_names()
         session.held &= SURVIVING
         session.unsure = False
         session.rereads.clear()
+        emptied = _emptied(session)
         state.reset()
-        session.settings = session.startup
+        state.settings = intern(emptied)
+        session.settings = overlaid(session.startup, state.settings)
+
+
+def _deallocated(session: ClientSession, state: ServerState, part: Part) -> None:
+    statement = named(session, part)
+    if statement is not None and part.name is not None:
+        session.forget_name(part.name[:NAME_BYTES])
+        state.remove_prepared(statement)
+
+
+def _emptied(session: ClientSession) -> dict[bytes, bytes]:
+    """Custom settings that were reset along with all others: they are known on from here, and empty."""
+    for name, value in session.settings.values.items():
+        if value:
+            _doubt(session, name, None)
+    return {name: value for name, value in session.settings.values.items() if not value and b"." in name}
 
 
 def _weigh(session: ClientSession) -> None:
@@ -177,7 +236,7 @@ def _weigh(session: ClientSession) -> None:
 def _questions(session: ClientSession, state: ServerState) -> tuple[Step, ...]:
     steps: list[Step] = []
     if session.unsure or session.rereads:
-        custom = session.rereads | {name for name in session.settings.values if b"." in name}
+        custom = {name for name in session.rereads | session.settings.values.keys() if b"." in name}
         steps.append(settings_step(lambda values: _settings_read(session, state, values), custom))
     asked = session.asks & session.held & ASKABLE
     session.asks = 0
@@ -190,7 +249,7 @@ def _settings_read(session: ClientSession, state: ServerState, values: dict[byte
     session.unsure = False
     session.rereads.clear()
     session.tentative.clear()
-    state.settings = intern(values)
+    state.settings = intern({name: kept(name, value) for name, value in values.items()})
     session.settings = overlaid(session.startup, state.settings)
     _weigh(session)
 

@@ -7,6 +7,7 @@ and that a statement which one client prepared need not be prepared again for th
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
 from itertools import count
 from typing import Final
@@ -14,12 +15,15 @@ from weakref import WeakValueDictionary
 
 from outlive.session.postgres.analysis import Analysis
 
-PREFIX: Final = b"outlive_"
-"""Of the names on server connections. Clients' own names never go there."""
+PREFIX: Final = b"outlive_%b_" % secrets.token_hex(3).encode()
+"""Of the names on server connections. No client's own name begins so, by chance or after another's example."""
 
 
 class Statement:
-    """A text that was prepared: `sql` as it goes to the server, `types` as a Parse ends with them. Compared by identity."""
+    """A text that was prepared: `sql` as it goes to the server, `types` as a Parse ends with them.
+
+    Compared by identity.
+    """
 
     __slots__ = ("__weakref__", "analysis", "name", "sql", "types")
 

@@ -17,7 +17,6 @@ from outlive.session.postgres.vocabulary import NAME_LISTS
 
 ROLE: Final = b"role"
 SESSION_AUTHORIZATION: Final = b"session_authorization"
-CLIENT_ENCODING: Final = b"client_encoding"
 
 _IDENTITY: Final = (SESSION_AUTHORIZATION, ROLE)
 """Who the session is. In this order when they are set: a new session_authorization ends a role."""
@@ -110,13 +109,6 @@ def updated(settings: Settings, changes: Iterable[tuple[bytes, bytes | None]]) -
     return intern(values)
 
 
-def depends_on_encoding(settings: Settings) -> bool:
-    """Whether a value has characters beyond ASCII: it must be read from the server again where client_encoding
-    changes.
-    """
-    return not all(value.isascii() for value in settings.values.values())
-
-
 def literal(value: bytes) -> bytes:
     """A string constant that means `value`, whatever standard_conforming_strings is. Not for the encodings in
     analysis.UNSAFE_ENCODINGS.
@@ -127,16 +119,17 @@ def literal(value: bytes) -> bytes:
 def set_sql(name: bytes, value: bytes | None) -> bytes:
     """The statement that sets `name`, or sets it back to what the login had. In ASCII, whatever the name and value.
 
-    `value` is in the client_encoding in force when the statement is run.
+    `value` is in UTF-8.
     """
     if _SIMPLE_NAME.match(name):
         if value is None:
             return b"RESET " + _identifier(name)
         if value.isascii() and name not in NAME_LISTS:
             return b"SET " + _identifier(name) + b" TO " + literal(value)
-    # set_config takes a list as one text, and any name at its full length; NULL is the default.
+    # set_config takes a list as one text, and any name at its full length; NULL is the default. The value itself is not
+    # shown: client_encoding may not have its characters.
     shown = b"NULL" if value is None else _expression(value)
-    return b"SELECT pg_catalog.set_config(%b,%b,false)" % (_expression(name), shown)
+    return b"SELECT pg_catalog.set_config(%b,%b,false) IS NULL" % (_expression(name), shown)
 
 
 def _identifier(name: bytes) -> bytes:
@@ -147,10 +140,8 @@ def _identifier(name: bytes) -> bytes:
 def _expression(value: bytes) -> bytes:
     if value.isascii():
         return literal(value)
-    # In some client encodings the second byte of a character may be a backslash or a quote's neighbour.
-    return (
-        b"pg_catalog.convert_from(pg_catalog.decode('%b','hex'),pg_catalog.pg_client_encoding())" % value.hex().encode()
-    )
+    # The client_encoding in force may be any.
+    return b"pg_catalog.convert_from(pg_catalog.decode('%b','hex'),'UTF8')" % value.hex().encode()
 
 
 _DIFFERENCES_MAX: Final = 512
@@ -180,9 +171,7 @@ def _difference(have: Mapping[bytes, bytes], want: Mapping[bytes, bytes]) -> tup
         return ()
     # What takes privileges was set by the user that logged in, before it took a role, as a rule.
     statements = [_RESETS[name] for name in reversed(_IDENTITY) if name in have]
-    if CLIENT_ENCODING in changed:
-        statements.append(set_sql(CLIENT_ENCODING, want.get(CLIENT_ENCODING)))  # the others' values are in it
-    statements += [set_sql(name, want.get(name)) for name in changed if name not in (*_IDENTITY, CLIENT_ENCODING)]
+    statements += [set_sql(name, want.get(name)) for name in changed if name not in _IDENTITY]
     statements += [set_sql(name, want[name]) for name in _IDENTITY if name in want]
     return (b";".join(statements),)
 

@@ -20,6 +20,8 @@ class ServerState:
     """One server connection's session, kept up to date by the client sessions that use it in turn."""
 
     __slots__ = (
+        "_used",
+        "advanced",
         "left",
         "loaded",
         "owner",
@@ -28,6 +30,7 @@ class ServerState:
         "reported",
         "settings",
         "status",
+        "strangers",
         "unnamed",
         "unwanted",
     )
@@ -52,10 +55,33 @@ class ServerState:
         """Whose unnamed statement is there: an identity."""
         self.owner: ClientSession | None = None
         """The session that used it last."""
+        self._used = False
+        self.strangers = False
+        """Others used it before its owner: what currval() and lastval() know may be theirs."""
+        self.advanced = False
+        """The owner has run something that may have called nextval()."""
         self.left = False
         """Something must be discarded before another client's use: temporary tables, locks, unknown settings."""
         self.status = IDLE
         """That of the last ReadyForQuery."""
+
+    def lend(self, session: ClientSession) -> None:
+        """`session` uses it from here on."""
+        if self.owner is not session:
+            self.owner = session
+            self.strangers = self._used
+            self._used = True
+            self.advanced = False
+
+    def knows_strangers(self, session: ClientSession) -> bool:
+        """Whether lastval() may be another client's for `session`."""
+        return self._used if self.owner is not session else self.strangers and not self.advanced
+
+    def discarded_sequences(self, session: ClientSession) -> None:
+        """After DISCARD SEQUENCES for `session`."""
+        self._used = False
+        self.owner = None
+        self.lend(session)
 
     def report(self, parameters: Mapping[bytes, bytes]) -> None:
         """ParameterStatus messages came."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from outlive.session.postgres.replay import literal
-from outlive.session.postgres.vocabulary import VIRTUAL_SETTINGS
+from outlive.session.postgres.vocabulary import TRANSACTION_SETTINGS, VIRTUAL_SETTINGS
 from outlive.wire.postgres.messages import SYNC, query
 
 # What a step is for.
@@ -74,21 +74,32 @@ def discard_step() -> Step:
 
 # Names are qualified throughout: the client's search_path may hide the server's own.
 _EQUALS: Final = b" OPERATOR(pg_catalog.=) "
+# In one encoding, whatever client_encoding is: there it may have no name for a character of a value.
+_SHOWN: Final = b"pg_catalog.encode(pg_catalog.convert_to(%b,'UTF8'),'hex')"
 _SETTINGS: Final = (
-    b"SELECT s.name,s.setting FROM pg_catalog.pg_settings AS s WHERE s.source" + _EQUALS + b"'session'"
-    b" UNION ALL SELECT 'role',r FROM pg_catalog.current_setting('role') AS r WHERE r OPERATOR(pg_catalog.<>) 'none'"
+    b"SELECT s.name,"
+    + _SHOWN % b"s.setting"
+    + b" FROM pg_catalog.pg_settings AS s WHERE s.source"
+    + _EQUALS
+    + b"'session'"
+    b" UNION ALL SELECT 'role'," + _SHOWN % b"r" + b" FROM pg_catalog.current_setting('role') AS r"
+    b" WHERE r OPERATOR(pg_catalog.<>) 'none'"
     # Hidden from pg_settings, and always there: set where it is not who logged in, as pg_stat_activity shows it.
-    b" UNION ALL SELECT 'session_authorization',SESSION_USER::pg_catalog.text"
-    b" FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a"
+    b" UNION ALL SELECT 'session_authorization',"
+    + _SHOWN
+    % b"SESSION_USER::pg_catalog.text"
+    + b" FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a"
     b" WHERE pg_catalog.pg_get_userbyid(a.usesysid) OPERATOR(pg_catalog.<>) SESSION_USER"
 )
-_CUSTOM: Final = b" UNION ALL SELECT %b,c FROM pg_catalog.current_setting(%b,true) AS c WHERE c IS NOT NULL"
+_CUSTOM: Final = (
+    b" UNION ALL SELECT %b," + _SHOWN % b"c" + b" FROM pg_catalog.current_setting(%b,true) AS c WHERE c IS NOT NULL"
+)
 # A function may have set them where no text showed it; with them set the dead man's switch would be off.
 _ARM: Final = b"".join(b";RESET %b" % name for name in sorted(VIRTUAL_SETTINGS))
 
 
 def settings_step(take: TakeSettings, custom: Iterable[bytes] = ()) -> Step:
-    """Reads which settings are in force that no login sets, for `intern`. Outside a transaction.
+    """Reads which settings are in force that no login sets, for `intern`: in UTF-8. Outside a transaction.
 
     pg_settings lists no custom settings (those with a point in their names): the names to look for are given. A virtual
     setting that was set for real is set back, and its value given under Outlive's own name for it.
@@ -104,8 +115,9 @@ def _values(rows: Rows) -> dict[bytes, bytes]:
         if name is None or value is None:
             continue
         lower = name.lower()
+        text = bytes.fromhex(value.decode("ascii"))
         if lower in VIRTUAL_SETTINGS:
-            armed[b"outlive." + lower] = value
-        else:
-            found[lower] = value
+            armed[b"outlive." + lower] = text
+        elif lower not in TRANSACTION_SETTINGS:  # of a transaction that is over
+            found[lower] = text
     return {**found, **armed}

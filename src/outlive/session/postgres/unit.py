@@ -22,9 +22,23 @@ _NONE: Final[list[Undo]] = []
 
 
 class Unit:
-    """`messages` counts those that the server completes one by one; `plain`: nothing but data was moved."""
+    """`messages` counts those that the server completes one by one; `plain`: nothing but data was moved; `reads`: no
+    harm is done if it is cut short; `writes`: something may have called nextval().
+    """
 
-    __slots__ = ("bind_rest", "bound", "ended_by_query", "executed", "messages", "plain", "reads", "status", "undo")
+    __slots__ = (
+        "bind_rest",
+        "bound",
+        "ended_by_query",
+        "executed",
+        "failed_at",
+        "messages",
+        "plain",
+        "reads",
+        "status",
+        "undo",
+        "writes",
+    )
 
     def __init__(self) -> None:
         self.begin(0)
@@ -36,23 +50,29 @@ class Unit:
         self.bind_rest = 0
         self.plain = True
         self.reads = True
+        self.writes = False
         self.ended_by_query = False
         self.executed: list[tuple[int, Analysis]] = []
         """(ordinal, what it does) of each Execute that is not plain, or of the Query."""
         self.bound: dict[int, Statement] = {}
         """By ordinal the named statements that were bound."""
         self.undo: list[Undo] = []
+        self.failed_at = -1
+        """While it is undone: the ordinal of the message that failed."""
 
     def note(self, analysis: Analysis) -> None:
         """A statement is executed by the next message."""
         if not analysis.read:
             self.reads = False
+            if not analysis.control:
+                self.writes = True
         if not analysis.plain or analysis.control:
             self.plain = False
             self.executed.append((self.messages, analysis))
 
     def fail(self, ordinal: int) -> None:
         """The server failed message `ordinal` and skipped what came behind it: those changes did not happen."""
+        self.failed_at = ordinal
         for first, take_back in reversed(self.undo):
             if ordinal <= first:
                 take_back()

@@ -7,21 +7,31 @@ SET, RESET and transactions work on them as on the real ones, and SHOW shows the
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
-from outlive.session.postgres.analysis import DEALLOCATE_ALL, PREPARED, Analysis, Assignment, Part
+from outlive.session.postgres.analysis import DEALLOCATE_ALL, PREPARED, Analysis, Part
+from outlive.session.postgres.durations import DEFAULTS, shown
 from outlive.session.postgres.replay import literal
 from outlive.session.postgres.vocabulary import VIRTUAL_SETTINGS
-from outlive.wire.postgres.constants import FAILED_TRANSACTION
+from outlive.wire.postgres.constants import FAILED_TRANSACTION, IDLE, NAME_BYTES
 from outlive.wire.postgres.messages import command_complete, data_row, ready_for_query, row_description
 
 if TYPE_CHECKING:
     from outlive.session.postgres.client_session import ClientSession
+    from outlive.session.postgres.prepared import Statement
 
 _PREFIX: Final = b"outlive."
-_DEFAULT: Final = b"0"
-"""Of all of them: off, or the system's own."""
 _TEXT_OID: Final = 25
+_NAMING: Final = frozenset((b"PREPARE", b"EXECUTE", b"DEALLOCATE"))
+_NAMED: Final = re.compile(
+    rb"(?:PREPARE|EXECUTE|DEALLOCATE(?:\s+PREPARE)?)\s+(\"(?:[^\"]|\"\")*\"|[^\s(;\"]+)", re.IGNORECASE
+)
+
+
+def is_virtual(name: bytes) -> bool:
+    """Whether it is one of Outlive's own settings, in which a client's values are kept."""
+    return name.startswith(_PREFIX) and name[len(_PREFIX) :] in VIRTUAL_SETTINGS
 
 
 def real_name(name: bytes) -> bytes:
@@ -29,12 +39,24 @@ def real_name(name: bytes) -> bytes:
     return _PREFIX + name if name in VIRTUAL_SETTINGS else name
 
 
-def value_of(session: ClientSession, name: bytes) -> bytes:
-    """What SHOW of a virtual setting shows."""
-    for changed, value in reversed(session.tentative):
-        if changed == real_name(name):
-            return _DEFAULT if value is None else value
-    return session.settings.values.get(real_name(name), _DEFAULT)
+def kept(name: bytes, value: bytes) -> bytes:
+    """The value of a setting that was read from the server, as it is shown where Outlive shows it."""
+    if not is_virtual(name):
+        return value
+    return shown(name[len(_PREFIX) :], value) or value
+
+
+def _value_of(session: ClientSession, name: bytes) -> bytes:
+    value = session.settings.values.get(real_name(name), b"")
+    return (shown(name, value) or value) if value else DEFAULTS[name]
+
+
+def _expression(name: bytes) -> bytes:
+    """SQL for the value as it is when that is run: transactions and savepoints have their say in it."""
+    return b"COALESCE(NULLIF(pg_catalog.current_setting(%b,true),''),%b)" % (
+        literal(real_name(name)),
+        literal(DEFAULTS[name]),
+    )
 
 
 def answered(session: ClientSession, text: bytes, analysis: Analysis) -> bytes:
@@ -42,8 +64,8 @@ def answered(session: ClientSession, text: bytes, analysis: Analysis) -> bytes:
     if session.status == FAILED_TRANSACTION or analysis.count != 1:
         return b""
     part = analysis.parts[0]
-    if part.show in VIRTUAL_SETTINGS and part.show is not None:
-        reply = row_description(((part.show, _TEXT_OID),)) + data_row((value_of(session, part.show),))
+    if part.show in VIRTUAL_SETTINGS and part.show is not None and session.status == IDLE:
+        reply = row_description(((part.show, _TEXT_OID),)) + data_row((_value_of(session, part.show),))
         return reply + command_complete(b"SHOW") + ready_for_query(session.status)
     if part.verb == b"DEALLOCATE":
         return _deallocated(session, part)
@@ -55,7 +77,7 @@ def _deallocated(session: ClientSession, part: Part) -> bytes:
     if part.discard == DEALLOCATE_ALL and not session.held & PREPARED:
         session.forget_names()
         return command_complete(b"DEALLOCATE ALL") + ready_for_query(session.status)
-    if part.name is not None and session.forget_name(part.name):
+    if part.name is not None and session.forget_name(part.name[:NAME_BYTES]):
         return command_complete(b"DEALLOCATE") + ready_for_query(session.status)
     return b""
 
@@ -63,16 +85,23 @@ def _deallocated(session: ClientSession, part: Part) -> bytes:
 def rewritten(session: ClientSession, text: bytes, analysis: Analysis) -> bytes:
     """The text as it goes to the server; the very object where nothing changes."""
     pieces: list[tuple[int, int, bytes]] = [
-        (found.start, found.end, b"(SELECT %b::text AS current_setting)" % literal(value_of(session, found.name)))
+        (found.start, found.end, b"(SELECT %b AS current_setting)" % _expression(found.name))
         for found in analysis.substitutions
     ]
     pieces += [(found.start, found.end, literal(real_name(found.name))) for found in analysis.renames]
     for part in analysis.parts:
         if part.verb != b"SELECT" and any(found.name in VIRTUAL_SETTINGS for found in part.assignments):
-            pieces.append((part.start, part.end, b"; ".join(_assignment(found) for found in part.assignments)))
+            assignment = _assignment(part)
+            if assignment:
+                pieces.append((part.start, part.end, assignment))
+            else:  # the server's own error; and if it is none, that is found out
+                session.unsure = True
         elif part.show in VIRTUAL_SETTINGS and part.show is not None:
-            shown = literal(value_of(session, part.show))
-            pieces.append((part.start, part.end, b'SELECT %b::text AS "%b"' % (shown, part.show)))
+            pieces.append((part.start, part.end, b'SELECT %b AS "%b"' % (_expression(part.show), part.show)))
+        elif part.verb in _NAMING:
+            renamed = _renamed(session, text, part)
+            if renamed is not None:
+                pieces.append(renamed)
     if not pieces:
         return text
     pieces.sort()
@@ -84,12 +113,37 @@ def rewritten(session: ClientSession, text: bytes, analysis: Analysis) -> bytes:
     return b"".join((*out, text[position:]))
 
 
-def _assignment(assignment: Assignment) -> bytes:
-    scope = b"LOCAL " if assignment.local else b""
-    name = real_name(assignment.name)
-    if assignment.value is None:
-        return b"SET %b%b TO DEFAULT" % (scope, name)
-    return b"SET %b%b TO %b" % (scope, name, literal(assignment.value))
+def named(session: ClientSession, part: Part) -> Statement | None:
+    """The statement of the protocol's Parse that a PREPARE, EXECUTE or DEALLOCATE names."""
+    if part.name is None or part.verb not in _NAMING:
+        return None
+    return session.names.get(part.name[:NAME_BYTES])
+
+
+def note_executed(session: ClientSession, analysis: Analysis) -> None:
+    """What an EXECUTE does is what the statement does that it names."""
+    for part in analysis.parts:
+        statement = named(session, part) if part.verb == b"EXECUTE" else None
+        if statement is not None:
+            session.held |= statement.analysis.holds
+            session.rereads.update(map(real_name, statement.analysis.rereads))
+
+
+def _renamed(session: ClientSession, text: bytes, part: Part) -> tuple[int, int, bytes] | None:
+    statement = named(session, part)
+    found = _NAMED.match(text, part.start, part.end) if statement is not None else None
+    return None if found is None or statement is None else (*found.span(1), statement.name)
+
+
+def _assignment(part: Part) -> bytes:
+    """SET or RESET of one virtual setting, under its other name; b"" where the server would refuse the value."""
+    (found,) = part.assignments
+    name = real_name(found.name)
+    scope = b"LOCAL " if found.local else b""
+    if found.value is None:
+        return b"RESET " + name if part.verb == b"RESET" else b"SET %b%b TO DEFAULT" % (scope, name)
+    value = shown(found.name, found.value)
+    return b"" if value is None else b"SET %b%b TO %b" % (scope, name, literal(value))
 
 
 def must_not_run(analysis: Analysis) -> bool:

@@ -180,6 +180,8 @@ class PostgresConnection(ServerConnection):
     def _step_done(self, step: Step, reply: SmallReply) -> None:
         state = self.session
         state.status = reply.status
+        if step.purpose != PING:
+            state.unnamed = None  # every Query takes it away
         self.report(reply.parameters)
         self.notifications += reply.notifications
         if reply.error is not None:

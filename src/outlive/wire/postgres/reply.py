@@ -84,7 +84,7 @@ _SHORTEST_DESCRIPTION: Final = 6
 _ANYTIME: Final = frozenset((NOTICE_RESPONSE, NOTIFICATION_RESPONSE, PARAMETER_STATUS, ERROR_RESPONSE))
 _ALLOWED: Final = (
     _ANYTIME | frozenset(b"TDCIGHWdcZ"),
-    _ANYTIME | frozenset(b"123TtnDCIsGHWdcZ"),
+    _ANYTIME | frozenset(b"123TtnDCIsGHWdcVZ"),  # V: a FunctionCall may end the unit
     _ANYTIME | frozenset(b"VZ"),
 )
 _COMPLETIONS: Final = frozenset(b"123TnCIs")

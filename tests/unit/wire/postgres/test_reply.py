@@ -422,7 +422,6 @@ MALFORMED: dict[str, tuple[int, bytes]] = {
     "suspended for simple": (SIMPLE, SUSPENDED + Z),
     "parameters for simple": (SIMPLE, T_PARAMETERS + Z),
     "closed for simple": (SIMPLE, THREE + Z),
-    "a function's result for extended": (EXTENDED, CALLED + Z),
     "rows for a function": (FUNCTION, D + Z),
     "a tag for a function": (FUNCTION, C + Z),
     "columns for a function": (FUNCTION, T + Z),
