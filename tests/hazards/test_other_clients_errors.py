@@ -121,3 +121,10 @@ def test_preparing_clears_as_much_as_alone(pair: Pair) -> None:
         pair.same("SELECT * FROM of_the_asker")
         pair.prepare(text)
         pair.same("SHOW ERRORS")
+
+
+def test_the_columns_are_described_alike(pair: Pair) -> None:
+    pair.same("SET collation_connection = latin1_swedish_ci")
+    pair.same("SHOW ERRORS")
+    pair.same("SET NAMES utf8mb4")
+    pair.same("SHOW ERRORS")

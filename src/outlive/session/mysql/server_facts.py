@@ -137,7 +137,7 @@ class ServerFacts:
         if not results:
             return SYSTEM_COLLATION
         named = self._by_name.get(collation)
-        if named is not None and client == connection == results:
+        if named is not None and client == connection == results == named.charset:
             return named
         return self._by_charset.get(results, SYSTEM_COLLATION)
 
