@@ -493,8 +493,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Meta(
             max_length=1000,
             description=(
-                "Users that may log in to the console (`psql outlive`). Without any: the users that Outlive itself logs "
-                "in with, from this machine."
+                "Users that may log in to the console (`psql outlive`). Without any: the users that Outlive itself "
+                "logs in with, from this machine."
             ),
         ),
     ] = ()
