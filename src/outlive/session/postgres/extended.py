@@ -39,6 +39,7 @@ from outlive.wire.postgres.frontend import (
     execute_portal,
     parse_names,
     rename_bind,
+    rename_first_bind,
     rename_target,
     target,
 )
@@ -126,9 +127,8 @@ def _usual(
     if not name:
         if state.unnamed is not statement:
             return None
-        head, rest = b"", 0
     elif state.has(statement):
-        head, rest = rename_bind(data, bounds[0], bounds[1], statement.name)
+        data = rename_first_bind(data, bounds[0], rest, len(name), statement.name)
         unit.bound[unit.messages] = statement
     else:
         return None
@@ -136,7 +136,7 @@ def _usual(
     analysis = statement.analysis
     if analysis.control or not analysis.read:
         _note(session, analysis, unit.messages - 1)
-    return head + data[rest:] if name else data
+    return data
 
 
 def _note(session: ClientSession, analysis: Analysis, ordinal: int) -> None:

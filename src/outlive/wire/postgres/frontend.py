@@ -215,6 +215,14 @@ def rename_bind(data: bytes, start: int, end: int, name: bytes) -> tuple[bytes, 
     return b"".join((_pack_head(BIND, length), data[start + 5 : portal_end + 1], name)), statement_end
 
 
+def rename_first_bind(data: bytes, start: int, rest: int, size: int, name: bytes) -> bytes:
+    """All that begins with a Bind at `start` to the unnamed portal, of another statement: `size` is that of the name
+    that goes, `rest` where what follows it begins (`bind_names`).
+    """
+    length = _unpack_head(data, start)[1] + len(name) - size
+    return b"%b\0%b%b" % (_pack_head(BIND, length), name, data[rest - 1 :])
+
+
 def rename_target(data: bytes, start: int, end: int, name: bytes) -> bytes:
     """The whole Describe or Close under another name. Raises ProtocolError."""
     kind, _ = target(data, start, end)

@@ -168,6 +168,9 @@ def test_other_names(old: bytes, new: bytes, portal: bytes, behind: bytes) -> No
     data = b"ahead" + messages.bind(portal, old, [b"v"]) + behind
     head, rest = frontend.rename_bind(data, 5, len(data) - len(behind), new)
     assert head + data[rest:] == messages.bind(portal, new, [b"v"]) + behind
+    data = b"ahead" + messages.bind(b"", old, [b"v"]) + behind
+    _, name, rest = frontend.bind_names(data, 5, len(data) - len(behind))
+    assert frontend.rename_first_bind(data, 5, rest, len(name), new) == messages.bind(b"", new, [b"v"]) + behind
     for make in (messages.describe, messages.close):
         data = b"ahead" + make(STATEMENT, old) + behind
         assert frontend.rename_target(data, 5, len(data) - len(behind), new) == make(STATEMENT, new)
