@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from outlive.wire.postgres import constants as wire
 from outlive.wire.postgres import messages as say
 
+from ...raw.postgres_aio import Raw, Reply, ServerSaid, execution
 from ..members import Action, Died, Gossip, Member, WrongAnswer, report
-from .raw import Raw, Reply, ServerSaid, execution
 
 CANCELED = "57014"
 LOCK_SPACE = 7

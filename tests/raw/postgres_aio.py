@@ -12,8 +12,8 @@ from outlive.wire.postgres import messages as say
 from outlive.wire.postgres.errors import parse_error
 from outlive.wire.postgres.messages import message
 
-from ...servers import Account
-from ...servers.database import APP
+from ..servers import Account
+from ..servers.database import APP
 
 Row = tuple[str | None, ...]
 
