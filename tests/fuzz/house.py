@@ -17,6 +17,7 @@ from outlive.wire.mysql import constants as wire
 from outlive.wire.mysql.handshake import Greeting, HandshakeResponse, auth_switch_request
 from outlive.wire.mysql.packets import packet
 
+from .bugs import Bugs
 from .loop import StillLoop
 from .server import FakeMySQL, FakeServers
 from .transport import Wire
@@ -38,18 +39,6 @@ MODERN = CLIENT | wire.CLIENT_DEPRECATE_EOF | wire.CLIENT_SESSION_TRACK | wire.C
 switch_header = auth_switch_request(b"", b"")[:1]
 
 
-class _Bugs(logging.Handler):
-    """What is logged with a traceback is a bug."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info:
-            self.found.append(f"{record.getMessage()}: {record.exc_info[1]!r}")
-
-
 class House:
     """Use as a context. `client()` is a new connection to the node, `servers` the other side."""
 
@@ -67,7 +56,7 @@ class House:
             **{**defaults, **options},
         )
         self.wires: list[Wire] = []
-        self._bugs = _Bugs()
+        self._bugs = Bugs()
 
     def _connect(self, factory: Any) -> tuple[Wire, Any]:
         protocol = factory()
