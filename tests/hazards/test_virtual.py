@@ -121,6 +121,17 @@ def test_init_connect(server: DatabaseServer, outlive: Callable[..., OutliveProc
         server.query("SET GLOBAL init_connect = ''")
 
 
+def test_their_values_are_no_store(node: OutliveProcess) -> None:
+    """Outlive keeps them for each client, so that they have a limit: the text of a statement may be much longer."""
+    connection = Watched(node)
+    try:
+        text = f"SET session_track_system_variables = '{'time_zone,' * 2000}'"
+        assert seen(connection, Step(text))[0]["error"][0] == 1235
+        assert _rows(connection, "SELECT LENGTH(@@session_track_system_variables) < 2000") == [[1]]
+    finally:
+        connection.close()
+
+
 def _rows(connection: Watched, question: str) -> list[Any]:
     def text(value: Any) -> Any:
         return value.decode() if isinstance(value, bytes) else value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from outlive.session.mysql import analysis as lexed
 from outlive.session.mysql import local_answers, set_effects, virtual
 from outlive.session.mysql.actions import ANSWER, FORWARD, KILL
-from outlive.session.mysql.analysis import Analysis, Kill, Trivial
+from outlive.session.mysql.analysis import Analysis, Assignment, Kill, Trivial
 from outlive.session.mysql.variables import VIRTUAL
 from outlive.wire.mysql.constants import ER_NOT_SUPPORTED_YET
 from outlive.wire.mysql.packets import packet as frame
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from outlive.session.mysql.client_session import ClientSession
 
 _COUNTS_OF_WARNINGS: Final = ("warning_count", "error_count")
+VIRTUAL_BYTES: Final = 16 * 1024
+"""Of the value of a virtual variable, which each client keeps: the names of all system variables fit in."""
 ROW_COUNT_VARIABLE: Final = b"@`outlive row_count`"
 FOUND_ROWS_VARIABLE: Final = b"@`outlive found_rows`"
 """In a prepared text the counts' functions become these variables, set before each execution. The names hold a
@@ -41,9 +43,12 @@ def special(session: ClientSession, packet: bytes, start: int, analysis: Analysi
             session.set_name = None
             return ANSWER
     changed = text
-    if any(item.scope == "session" and item.name in VIRTUAL for item in analysis.assignments):
+    assigned = _virtual_assignments(analysis)
+    if assigned:
         if analysis.statements > 1 or analysis.substitutions:
             return refuse(session, "SET of a session_track variable or of wait_timeout beside another statement")
+        if any(len(item.value) > VIRTUAL_BYTES for item in assigned):
+            return refuse(session, f"a value of more than {VIRTUAL_BYTES} bytes for a session_track variable")
         changed = _without_virtual(text, analysis)
         if not changed:
             return _set_virtual_only(session, analysis)
@@ -146,13 +151,20 @@ def prepared_text(session: ClientSession, text: bytes, analysis: Analysis) -> by
     if analysis.kill is not None:
         refuse(session, "KILL as a prepared statement")
         return None
-    assigned = [item for item in analysis.assignments if item.scope == "session" and item.name in VIRTUAL]
+    assigned = _virtual_assignments(analysis)
     if not assigned:
         return substituted(session, text, analysis, prepared=True) if analysis.substitutions else text
     if analysis.substitutions or not all(item.is_literal and item.value != b"?" for item in assigned):
         refuse(session, "an expression as the value of a session_track variable or of wait_timeout")
         return None
+    if any(len(item.value) > VIRTUAL_BYTES for item in assigned):
+        refuse(session, f"a value of more than {VIRTUAL_BYTES} bytes for a session_track variable")
+        return None
     return _without_virtual(text, analysis) or b"DO 0"
+
+
+def _virtual_assignments(analysis: Analysis) -> list[Assignment]:
+    return [item for item in analysis.assignments if item.scope == "session" and item.name in VIRTUAL]
 
 
 def _without_virtual(text: bytes, analysis: Analysis) -> bytes:
