@@ -110,6 +110,7 @@ def test_a_write_in_flight_finishes(node, made, watch: Watch, whole, eventually,
     [
         say.parse(b"", b"SELECT 1") + say.bind(b"", b"") + say.execute(),
         say.parse(b"s", b"SELECT 1") + say.FLUSH,
+        say.parse(b"", b"INSERT INTO deaths VALUES ('half', 2)") + say.bind(b"", b"") + say.execute() + say.FLUSH,
         say.query(b"COPY deaths FROM STDIN") + say.message(wire.COPY_DATA, b"copy\t1\n"),
         say.parse(b"", b"COPY deaths FROM STDIN") + say.bind(b"", b"") + say.execute() + say.SYNC
         + say.message(wire.COPY_DATA, b"copy\t1\n"),
@@ -123,7 +124,7 @@ def test_a_write_in_flight_finishes(node, made, watch: Watch, whole, eventually,
         say.query(b"SET search_path TO elsewhere; SELECT pg_advisory_lock(5)"),
         say.query(b"LISTEN there; CREATE TEMP TABLE left_behind (a int)"),
     ],
-    ids=range(12),
+    ids=range(13),
 )  # fmt: skip
 def test_in_the_middle_of_a_unit(node, made, watch: Watch, whole, eventually, sent: bytes, how: str) -> None:
     before = watch.one("SELECT count(*) FROM deaths WHERE what IN ('copy', 'half')")

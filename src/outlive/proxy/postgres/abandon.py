@@ -6,13 +6,13 @@ Outside one a read is cancelled and a write finishes. Half a message cannot be t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from outlive.proxy.phases import ASKING, INFILE, PREPARING, RELAYING, UPLOADING
 from outlive.session.postgres.outcome import SURVIVING
 from outlive.wire import ProtocolError
 from outlive.wire.postgres.constants import IDLE
-from outlive.wire.postgres.messages import SYNC, copy_fail
+from outlive.wire.postgres.messages import SYNC, bind, copy_fail, execute, parse
 from outlive.wire.postgres.reply import COPY_IN, EXTENDED
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from outlive.upstream.postgres.connection import PostgresConnection
     from outlive.upstream.postgres.server import PostgresServer
     from outlive.wire.postgres.reply import ReplyReader
+
+_UNDO: Final = parse(b"", b"ROLLBACK") + bind(b"", b"") + execute() + SYNC
+"""A Sync alone would commit what the unit has done so far; a server that loses its client before the Sync does not."""
 
 
 def abandon(
@@ -61,7 +64,8 @@ def _end_unit(connection: PostgresConnection, reader: ReplyReader, *, is_open: b
     if reader.copy == COPY_IN:
         connection.send(copy_fail(b"the client is gone"))
     if is_open:
-        connection.send(SYNC)
+        connection.session.unnamed = None
+        connection.send(_UNDO)
 
 
 class Leftover:
