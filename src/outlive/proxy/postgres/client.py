@@ -80,24 +80,7 @@ class PostgresClient(UnitClient):
             self.services.metrics.bytes_to_clients += len(out)
             self.channel.send(out)
         if reader.done:
-            session = self.session
-            if (
-                self.phase == RELAYING
-                and session.unit.reads
-                and session.unit.plain
-                and reader.status == IDLE
-                and reader.error is None
-                and not (session.held or session.keeps or session.alters or session.portals or self.pins)
-                and not (self._left or self.probing or connection.doubtful or self.route.ends_with_transaction)
-            ):
-                # What `_replied` comes to where a read, outside a transaction, has left nothing behind.
-                session.status = connection.session.status = IDLE
-                self.phase = READY
-                self.connection = None
-                self.server.give_back(connection)
-                if self._inbox:
-                    self.read_on()
-            elif self.phase in (RELAYING, UPLOADING, INFILE):
+            if self.phase in (RELAYING, UPLOADING, INFILE):
                 self._replied(connection)
         elif reader.copy or reader.error is not None:
             self._turn(connection)
@@ -144,10 +127,19 @@ class PostgresClient(UnitClient):
             connection.run(after, self._asked)
             return
         self.phase = READY
-        if not session.holds_connection and not self.pins and not connection.doubtful:
-            self._release(connection)
-        else:
+        if (
+            session.status != IDLE
+            or session.held
+            or session.keeps
+            or self.pins
+            or self.probing
+            or connection.doubtful
+            or self.route.ends_with_transaction
+        ):
             self._settle()
+        else:  # what `_settle` comes to, in fewer calls
+            self.connection = None
+            self.server.give_back(connection)
         if self._inbox:
             self.read_on()
 
