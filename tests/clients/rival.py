@@ -65,18 +65,7 @@ class Rival:
     @classmethod
     def at(cls, target: Target, **options: Any) -> "Rival":
         """One that speaks PyMySQL; `client_flag` makes its login's capabilities those of the client under test."""
-        account = target.account
-        return cls(
-            lambda: pymysql.connect(
-                host=target.host,
-                port=target.port,
-                user=account.user,
-                password=account.password,
-                database="other",
-                autocommit=True,
-                **options,
-            )
-        )
+        return cls(lambda: pymysql.connect(**target.login(database="other", autocommit=True, **options)))
 
     def _run(self) -> None:
         try:

@@ -27,6 +27,17 @@ class Target:
     def through(cls, node: OutliveProcess, server: DatabaseServer) -> "Target":
         return cls(node.host, node.port, server.flavour == "mariadb")
 
+    def login(self, **options: Any) -> dict[str, Any]:
+        """What most drivers' `connect` take, and `options`."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "user": self.account.user,
+            "password": self.account.password,
+            "database": self.database,
+            **options,
+        }
+
 
 def assert_same(direct: list[Any], through: list[Any]) -> None:
     """The two transcripts are equal; else the failure shows where they part."""

@@ -25,17 +25,8 @@ class Connector(dbapi.Driver):
         self.pure = pure
 
     def connect(self, target: Target, **options: Any) -> Any:
-        defaults = {
-            "host": target.host,
-            "port": target.port,
-            "user": target.account.user,
-            "password": target.account.password,
-            "database": target.database,
-            "use_pure": self.pure,
-            "charset": "utf8mb4",
-            "connection_timeout": 30,
-        }
-        return mysql.connector.connect(**{**defaults, **options})
+        defaults = {"use_pure": self.pure, "charset": "utf8mb4", "connection_timeout": 30}
+        return mysql.connector.connect(**target.login(**{**defaults, **options}))
 
     def connection_id(self, connection: Any) -> int:
         return int(connection.connection_id)

@@ -19,15 +19,8 @@ class MySQLClient(dbapi.Driver):
     module = MySQLdb
 
     def connect(self, target: Target, **options: Any) -> Any:
-        defaults = {
-            "host": target.host,
-            "port": target.port,
-            "user": target.account.user,
-            "password": target.account.password,
-            "database": target.database,
-            "charset": "utf8mb4",
-        }
-        return MySQLdb.connect(**{**defaults, **options})
+        defaults = {"charset": "utf8mb4"}
+        return MySQLdb.connect(**target.login(**{**defaults, **options}))
 
     def local_infile(self) -> dict[str, Any]:
         return {"local_infile": 1}

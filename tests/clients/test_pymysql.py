@@ -19,15 +19,8 @@ class PyMySQL(dbapi.Driver):
     module = pymysql
 
     def connect(self, target: Target, **options: Any) -> Any:
-        defaults = {
-            "host": target.host,
-            "port": target.port,
-            "user": target.account.user,
-            "password": target.account.password,
-            "database": target.database,
-            "max_allowed_packet": 64 << 20,
-        }
-        return pymysql.connect(**{**defaults, **options})
+        defaults = {"max_allowed_packet": 64 << 20}
+        return pymysql.connect(**target.login(**{**defaults, **options}))
 
     def found_rows(self) -> dict[str, Any]:
         return {"client_flag": CLIENT.FOUND_ROWS}

@@ -17,23 +17,14 @@ from outlive.wire.mysql import constants as wire
 from outlive.wire.mysql.handshake import Greeting, HandshakeResponse, auth_switch_request
 from outlive.wire.mysql.packets import packet
 
+from ..raw.mysql import CLASSIC
 from .bugs import Bugs
 from .loop import StillLoop
 from .server import FakeMySQL, FakeServers
 from .transport import Wire
 
 USER, PASSWORD = b"app", b"secret"
-CLIENT = (
-    wire.CLIENT_LONG_PASSWORD
-    | wire.CLIENT_PROTOCOL_41
-    | wire.CLIENT_TRANSACTIONS
-    | wire.CLIENT_SECURE_CONNECTION
-    | wire.CLIENT_PLUGIN_AUTH
-    | wire.CLIENT_MULTI_STATEMENTS
-    | wire.CLIENT_MULTI_RESULTS
-    | wire.CLIENT_LOCAL_FILES
-    | wire.CLIENT_CONNECT_WITH_DB
-)
+CLIENT = CLASSIC | wire.CLIENT_LOCAL_FILES
 MODERN = CLIENT | wire.CLIENT_DEPRECATE_EOF | wire.CLIENT_SESSION_TRACK | wire.CLIENT_QUERY_ATTRIBUTES
 
 switch_header = auth_switch_request(b"", b"")[:1]

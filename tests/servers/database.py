@@ -34,6 +34,12 @@ ED25519 = Account("ed", "ed-secret")  # MariaDB only
 DATABASES = ("test", "other")
 
 
+def connect(account: Account, **options: Any) -> "Connection[Any]":
+    """A PyMySQL connection to `test`, with autocommit unless `options` say otherwise."""
+    login = {"user": account.user, "password": account.password, "database": "test"}
+    return pymysql.connect(**{**login, "autocommit": True, "connect_timeout": 10, **options})
+
+
 class DatabaseServer:
     """A server on a free loopback port with a data folder of its own, ready when the constructor returns.
 
@@ -199,15 +205,7 @@ class DatabaseServer:
         where: dict[str, Any] = (
             {"unix_socket": str(self.socket)} if self.namespace else {"host": self.host, "port": self.port}
         )
-        defaults: dict[str, Any] = {
-            **where,
-            "user": account.user,
-            "password": account.password,
-            "database": "test",
-            "autocommit": True,
-            "connect_timeout": 10,
-        }
-        return pymysql.connect(**{**defaults, **options})
+        return connect(account, **{**where, **options})
 
     def query(self, statement: str, *parameters: object) -> tuple[tuple[Any, ...], ...]:
         """Run one statement as root on a connection of its own; returns the rows (empty when it has none)."""

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pymysql
 from pymysql.connections import Connection
 
-from .database import APP, Account, DatabaseServer
+from .database import APP, Account, DatabaseServer, connect
 from .namespaces import Namespace
 from .postgres import PostgresServer
 from .processes import Process, ServerError, eventually, free_port, own_folder
@@ -148,16 +147,7 @@ class OutliveProcess:
 
     def connect(self, account: Account = APP, **options: Any) -> "Connection[Any]":
         """A PyMySQL connection through it."""
-        defaults: dict[str, Any] = {
-            "host": self.host,
-            "port": self.port,
-            "user": account.user,
-            "password": account.password,
-            "database": "test",
-            "autocommit": True,
-            "connect_timeout": 10,
-        }
-        return pymysql.connect(**{**defaults, **options})
+        return connect(account, **{"host": self.host, "port": self.port, **options})
 
     def pg(self, account: Account = APP, **options: Any) -> "psycopg.Connection[Any]":
         """A psycopg connection through it."""
