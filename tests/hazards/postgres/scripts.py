@@ -57,7 +57,7 @@ def step(what: Steps) -> Step:
     """A text is a Query."""
     if isinstance(what, Step):
         return what
-    return Step(repr(what)[:300], query(what))
+    return Step(repr(what[:300]), query(what))
 
 
 def unit(*messages: bytes, count: int = 1) -> Step:
@@ -93,8 +93,7 @@ def run(name: str, *values: str | None) -> Step:
 
 
 def _named(data: bytes) -> str:
-    text = repr(data)
-    return text if len(text) < 600 else f"{text[:500]}... ({len(data)} bytes)"
+    return repr(data) if len(data) < 500 else f"{data[:400]!r}... ({len(data)} bytes)"
 
 
 @dataclass(frozen=True, slots=True)

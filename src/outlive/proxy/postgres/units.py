@@ -414,10 +414,12 @@ class UnitClient(ProxiedClient):
         """The message that the server answers with ReadyForQuery."""
         session = self.session
         unit = session.unit
+        if kind != SYNC and self.reader.error is not None:
+            return  # the server would skip it, too: only a Sync ends a unit that has failed
         if kind == QUERY:
             unit.ended_by_query = True
             text = message[5:-1]
-            analysis = session.analyser.analyse(text, session.mode)
+            analysis = session.analyse(text)
             unit.note(analysis)
             if not analysis.plain:
                 rewritten = virtual.rewritten(session, text, analysis)

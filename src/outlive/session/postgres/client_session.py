@@ -18,19 +18,21 @@ from outlive.session.postgres.analysis import (
     SEQUENCE_ASKED,
     TEMPORARY_TABLE,
     UNSAFE_ENCODING,
-    UNSAFE_ENCODINGS,
     Analysis,
 )
+from outlive.session.postgres.encodings import BLANKED
 from outlive.session.postgres.lexer import DEFAULT_ANALYSER, Analyser
 from outlive.session.postgres.prepared import Statement, forget, forget_all, in_clients_words
 from outlive.session.postgres.replay import Settings, difference
-from outlive.session.postgres.steps import REPLAY, Step, query_step
+from outlive.session.postgres.steps import REPLAY, Step, mend_step, query_step
 from outlive.session.postgres.unit import Unit
 from outlive.wire.postgres.constants import FAILED_TRANSACTION, FEATURE_NOT_SUPPORTED, IDLE, INVALID_SQL_STATEMENT_NAME
 from outlive.wire.postgres.messages import SYNC, parameter_status, parse, query
 from outlive.wire.postgres.reply import SIMPLE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from outlive.session.postgres.reported import Reported
     from outlive.session.postgres.server_state import ServerState
     from outlive.wire.postgres.errors import ErrorFields
@@ -61,11 +63,13 @@ class ClientSession:
         "answer",
         "asks",
         "asks_sequences",
+        "blanked",
         "connection_id",
         "database",
         "held",
         "keeps",
         "limits",
+        "mixed",
         "mode",
         "names",
         "names_bytes",
@@ -125,6 +129,8 @@ class ClientSession:
         """SETs of the open transaction, which are in force from its COMMIT on."""
         self.savepoints = False
         """The open transaction has some: what a ROLLBACK TO took back only the server knows."""
+        self.mixed = False
+        """A Query has ended a unit of the extended protocol: see `steps.mend_step`."""
         self.alters = False
         """The open transaction has changed tables or views."""
         self.unsure = False
@@ -132,6 +138,7 @@ class ClientSession:
         self.rereads: set[bytes] = set()
         """Custom settings among them, which pg_settings does not list (measured on 15)."""
         self._mode_of: Reported | None = None
+        self.blanked: Callable[[bytes], bytes] | None = None
         self.mode = 0
         self.speaks_utf8 = True
         self._find_mode()
@@ -188,7 +195,7 @@ class ClientSession:
 
     def worded(self, payload: bytes) -> bytes:
         """An ErrorResponse as the client gets it."""
-        return in_clients_words(payload, self.names)
+        return in_clients_words(payload, {**(self.unit.closed or {}), **self.names})
 
     def catch_up(self, state: ServerState) -> bytes:
         """ParameterStatus messages of what this connection says otherwise than what the client knows."""
@@ -205,7 +212,8 @@ class ClientSession:
         values = self.reported.values
         encoding = bytes(byte for byte in values.get(b"client_encoding", b"").lower() if chr(byte).isalnum())
         self.speaks_utf8 = encoding == b"utf8"
-        self.mode = UNSAFE_ENCODING if encoding in UNSAFE_ENCODINGS else 0
+        self.blanked = BLANKED.get(encoding)
+        self.mode = UNSAFE_ENCODING if self.blanked is not None else 0
         if values.get(b"standard_conforming_strings") == b"off":
             self.mode |= BACKSLASH_ESCAPES
 
@@ -215,6 +223,12 @@ class ClientSession:
         told = (self._welcome.values, self.reported.values)
         return b"role" in self.startup.values or any(values.get(b"is_superuser") != b"off" for values in told)
 
+    def analyse(self, text: bytes) -> Analysis:
+        """What a text says that is whole."""
+        if self.blanked is None:
+            return self.analyser.analyse(text, self.mode)
+        return self.analyser.analyse(self.blanked(text), self.mode & ~UNSAFE_ENCODING)
+
     # -- a Query -----------------------------------------------------------------------------------
 
     def query(self, message: bytes) -> bytes | None:
@@ -222,7 +236,7 @@ class ClientSession:
         unit = self.unit
         unit.begin(self.status)
         text = message[5:-1]
-        analysis = self.analyser.analyse(text, self.mode)
+        analysis = self.analyser.analyse(text, self.mode) if self.blanked is None else self.analyse(text)
         if analysis.plain:
             if analysis.control:
                 unit.reads = unit.plain = False
@@ -235,6 +249,7 @@ class ClientSession:
         answered = virtual.answered(self, text, analysis)
         if answered:
             self.answer = answered
+            self.unnamed = None  # as any Query does
             return None
         rewritten = virtual.rewritten(self, text, analysis)
         if rewritten is not text:
@@ -266,10 +281,9 @@ class ClientSession:
         return True
 
     def forget_names(self) -> None:
-        """DEALLOCATE ALL, DISCARD ALL."""
+        """DEALLOCATE ALL, DISCARD ALL. The unnamed one stays."""
         self.names.clear()
         self.names_bytes = 0
-        self.unnamed = None
 
     # -- before a unit -----------------------------------------------------------------------------
 
@@ -309,17 +323,23 @@ class ClientSession:
         """The unit's ReadyForQuery came. What must be asked before the connection may go on to others."""
         unit = self.unit
         self.status = reader.status
+        if unit.ended_by_query:
+            self.mixed = True
         if unit.writes and reader.error is None:
             state.advanced = True
         if not unit.reads or self.alters:
             self._altered(reader.tags)
         if reader.error is not None:
             unit.fail(0 if kind == SIMPLE else reader.failed_at)
-        elif unit.plain:
+        elif unit.plain and not self.mixed:
             if self.portals and self.status == IDLE:
                 self.portals.clear()
             return _NO_STEPS
-        return outcome.settle(self, reader, state, kind)
+        steps = outcome.settle(self, reader, state, kind)
+        if self.mixed and self.status == IDLE:
+            self.mixed = False
+            return (mend_step(), *steps)
+        return steps
 
     def _altered(self, tags: list[bytes]) -> None:
         """Statements that were prepared before a table changed are none that a new Parse would make."""
@@ -347,5 +367,5 @@ class ClientSession:
         self.held = self.asks = 0
         self.tentative.clear()
         self.portals.clear()
-        self.unsure = self.savepoints = self.alters = False
+        self.unsure = self.savepoints = self.alters = self.mixed = False
         self.rereads.clear()

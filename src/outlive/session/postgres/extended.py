@@ -106,7 +106,7 @@ def _usual(
         if data[bounds[0] + 5] or data[second + 5 : second + 7] != _UNNAMED_BOUND:
             return None
         _, sql, types = parse_names(data, bounds[0], second)
-        analysis = session.analyser.analyse(sql, session.mode)
+        analysis = session.analyser.analyse(sql, session.mode) if session.blanked is None else session.analyse(sql)
         if not analysis.plain:
             return None
         if session.portals:
@@ -184,7 +184,7 @@ def _parse(
     name, sql, types = parse_names(data, start, end)
     name = name[:NAME_BYTES]
     unit = session.unit
-    analysis = session.analyser.analyse(sql, session.mode)
+    analysis = session.analyse(sql)
     text = sql
     if not analysis.plain:
         text = virtual.rewritten(session, sql, analysis)
@@ -390,6 +390,7 @@ def _close(
         statement = session.names.get(name)
         if statement is not None:
             session.forget_name(name)
+            unit.closed = {**(unit.closed or {}), name: statement}
             unit.undo.append((unit.messages - 1, partial(session.remember_name, name, statement)))
             session.answer += reader.insert(unit.messages, CLOSE_COMPLETE)
             return

@@ -48,6 +48,7 @@ _NOT_RESET: Final = (b"role", b"session_authorization")
 SURVIVING: Final = LOAD | SEED | FUNCTION
 """What DISCARD ALL leaves: libraries, the seed of random(), connections of dblink."""
 _SCANNER: Final = b"Rscanner_yyerror\0"
+_NO_CHARACTER: Final = b"22021"
 _INTERNAL_QUERY: Final = b"\0q"
 _NOTHING_LOADED: Final = (b"42501", b"58P01")
 """insufficient_privilege, undefined_file."""
@@ -63,7 +64,7 @@ def settle(session: ClientSession, reader: ReplyReader, state: ServerState, kind
         done += _seen(session, reader, kind, ordinal, analysis)
     _transaction(session, reader, done, failed)
     for part in done:
-        _discard(session, state, part.discard)
+        _discard(session, state, part.discard, failed)
         if part.verb == b"DEALLOCATE":
             _deallocated(session, state, part)
     _assign(session, state, done, failed)
@@ -80,14 +81,16 @@ def _seen(session: ClientSession, reader: ReplyReader, kind: int, ordinal: int, 
     """
     if reader.error is not None and kind != SIMPLE and ordinal > reader.failed_at:
         return []  # the server has skipped it
-    if reader.error is not None and _is_refused(reader.error, analysis):
+    run = kind != SIMPLE and ordinal < reader.failed_at  # whatever the error says, it is not about this one
+    if reader.error is not None and not run and _is_refused(reader.error, analysis):
         return []
     holds = analysis.holds
     if holds & LOAD and not session.may_load and not any(part.verb == b"LOAD" for part in analysis.parts):
         holds &= ~LOAD  # what a block might have done
     session.held |= holds
     session.asks |= analysis.asks
-    session.rereads.update(map(real_name, analysis.rereads))
+    for name in analysis.rereads:
+        _reread(session, real_name(name))
     if analysis.flags & _UNKNOWN:
         session.unsure = True
     parts = analysis.parts or (Part(analysis.verb, 0, 0, control=analysis.control),)
@@ -98,6 +101,8 @@ def _seen(session: ClientSession, reader: ReplyReader, kind: int, ordinal: int, 
 
 def _is_refused(error: ErrorFields, analysis: Analysis) -> bool:
     """Whether nothing of the text was run: the server could not read it, or had no right or no file to LOAD."""
+    if analysis.flags & UNREADABLE and error.code == _NO_CHARACTER:
+        return True
     if error.code in _NOTHING_LOADED and analysis.count == 1:
         return analysis.verb == b"LOAD"
     # Of a text inside that text, or inside a function, the error tells that one, too.
@@ -129,7 +134,7 @@ def _transaction(session: ClientSession, reader: ReplyReader, done: Sequence[Par
 
 def _assign(session: ClientSession, state: ServerState, done: Sequence[Part], failed: bool) -> None:
     """SETs outside a transaction are in force at once; those inside it from its COMMIT on."""
-    changes = _changes(done)
+    changes = _changes(session, done)
     for name, value in changes:
         _doubt(session, name, value)
     unit = session.unit
@@ -149,7 +154,7 @@ def _assign(session: ClientSession, state: ServerState, done: Sequence[Part], fa
         session.tentative += changes
 
 
-def _changes(done: Sequence[Part]) -> list[tuple[bytes, bytes | None]]:
+def _changes(session: ClientSession, done: Sequence[Part]) -> list[tuple[bytes, bytes | None]]:
     found: list[tuple[bytes, bytes | None]] = []
     for part in done:
         if part.discard == RESET_ALL:
@@ -157,6 +162,9 @@ def _changes(done: Sequence[Part]) -> list[tuple[bytes, bytes | None]]:
         for assignment in part.assignments:
             if not assignment.local:
                 name, value = real_name(assignment.name), assignment.value
+                if session.blanked is not None and not name.isascii():
+                    session.held |= SETTINGS
+                    continue
                 found.append((name, value and kept(name, value)))
     return found
 
@@ -167,11 +175,19 @@ def _doubt(session: ClientSession, name: bytes, value: bytes | None) -> None:
     """
     if value is None:
         if b"." in name and name not in session.startup.values and not is_virtual(name):
-            session.rereads.add(name)
+            _reread(session, name)
     elif not value.isascii() and not session.speaks_utf8:
         session.unsure = True
         if b"." in name:
-            session.rereads.add(name)
+            _reread(session, name)
+
+
+def _reread(session: ClientSession, name: bytes) -> None:
+    """Its value must be read. Where names were blanked out, nobody knows of what."""
+    if session.blanked is None or name.isascii():
+        session.rereads.add(name)
+    else:
+        session.held |= SETTINGS
 
 
 def _apply(session: ClientSession, state: ServerState, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
@@ -188,14 +204,18 @@ def overlaid(startup: Settings, settings: Settings) -> Settings:
     return intern({**startup.values, **settings.values})
 
 
-def _discard(session: ClientSession, state: ServerState, discard: int) -> None:
+def _discard(session: ClientSession, state: ServerState, discard: int, failed: bool) -> None:
     if not discard:
         return
-    if discard == DEALLOCATE_ALL:
+    if discard == DEALLOCATE_ALL or (discard == DISCARD_ALL and failed):
+        # Of a DISCARD ALL that an error behind it undoes, this part stays done.
         session.forget_names()
         state.forget_prepared()
-    elif session.status != IDLE or session.unit.status != IDLE:
-        session.unsure = True  # RESET ALL inside a transaction is tentative, too; DISCARD ALL cannot be there
+    if discard == DEALLOCATE_ALL:
+        return
+    if failed or session.status != IDLE or session.unit.status != IDLE:
+        session.unsure = True  # RESET ALL inside a transaction, or before an error, is tentative, too
+        session.asks |= session.held
     elif discard == RESET_ALL:
         session.held &= ~SETTINGS
         kept = {name: value for name, value in state.settings.values.items() if name in _NOT_RESET}

@@ -90,10 +90,14 @@ class ServerState:
 
     def has(self, statement: Statement) -> bool:
         """Whether it is prepared here; it counts as used then."""
-        if statement not in self.prepared:
-            return False
-        self.prepared.move_to_end(statement)
-        return True
+        if statement in self.prepared:
+            self.prepared.move_to_end(statement)
+            return True
+        if statement.name in self.unwanted:  # in the middle of a unit or a transaction it was not closed yet
+            self.unwanted.remove(statement.name)
+            self.add_prepared(statement)
+            return True
+        return False
 
     def add_prepared(self, statement: Statement) -> None:
         """It was prepared here; beyond `prepared_max` the least recently used is to be closed."""

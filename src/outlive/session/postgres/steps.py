@@ -29,14 +29,19 @@ TakeSettings = Callable[[dict[bytes, bytes]], None]
 
 
 class Step:
-    """One question or command of Outlive's own. `take` is given its rows when it was answered without an error."""
+    """One question or command of Outlive's own. `take` is given its rows when it was answered without an error;
+    `may_fail`: an error is as good as none.
+    """
 
-    __slots__ = ("message", "purpose", "take")
+    __slots__ = ("may_fail", "message", "purpose", "take")
 
-    def __init__(self, message: bytes, purpose: int = REPLAY, take: TakeRows | None = None) -> None:
+    def __init__(
+        self, message: bytes, purpose: int = REPLAY, take: TakeRows | None = None, *, may_fail: bool = False
+    ) -> None:
         self.message = message
         self.purpose = purpose
         self.take = take
+        self.may_fail = may_fail
 
     def __repr__(self) -> str:
         return f"Step(purpose={self.purpose})"  # the message may hold a client's data
@@ -55,11 +60,19 @@ def ask_step(sql: bytes, purpose: int, take: TakeRows) -> Step:
 _PING: Final = Step(SYNC, PING)
 _ROLLBACK: Final = Step(query(b"ROLLBACK"), ROLLBACK)
 _DISCARD: Final = Step(query(b"DISCARD ALL"), DISCARD)
+_MEND: Final = Step(query(b""), may_fail=True)
 
 
 def ping_step(closes: bytes = b"") -> Step:
     """Sync: the server answers ReadyForQuery and nothing else. Behind `closes`, messages whose answers are dropped."""
     return Step(closes + SYNC, PING) if closes else _PING
+
+
+def mend_step() -> Step:
+    """An empty Query. Where a client has sent Bind, Execute and a Query before its Sync, servers 18 fail what comes
+    next, whoever sends it (XX000, "unexpected state STARTED": measured), and are well again after that.
+    """
+    return _MEND
 
 
 def rollback_step() -> Step:

@@ -29,6 +29,7 @@ class Unit:
     __slots__ = (
         "bind_rest",
         "bound",
+        "closed",
         "ended_by_query",
         "executed",
         "failed_at",
@@ -56,6 +57,8 @@ class Unit:
         """(ordinal, what it does) of each Execute that is not plain, or of the Query."""
         self.bound: dict[int, Statement] = {}
         """By ordinal the named statements that were bound."""
+        self.closed: dict[bytes, Statement] | None = None
+        """By the client's name the statements that it closed: an error on the way there still names them."""
         self.undo: list[Undo] = []
         self.failed_at = -1
         """While it is undone: the ordinal of the message that failed."""

@@ -184,6 +184,8 @@ class PostgresConnection(ServerConnection):
             state.unnamed = None  # every Query takes it away
         self.report(reply.parameters)
         self.notifications += reply.notifications
+        if reply.error is not None and step.may_fail and not reply.error.fatal:
+            return
         if reply.error is not None:
             if self._steps_error is None:
                 self._steps_error = reply.error
