@@ -12,19 +12,25 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from outlive.wire.postgres import constants as wire
 from outlive.wire.postgres.errors import ErrorFields, parse_error
+from outlive.wire.postgres.frontend import scan
+from outlive.wire.postgres.messages import TERMINATE
 from outlive.wire.postgres.reader import MessageReader
 
 from ..inputs import cuts, examples
 from .house import FakeClient, House
-from .inputs import LIES, SLEEP, answers, anything, chopped, units
+from .inputs import HALVES, LIES, SLEEP, answers, anything, chopped, units
 from .server import Session
 
 CLIENTS = 4
 HELD_BYTES = 6_000_000
 """The longest Parse, which is held whole, what was read at once beyond it, and a reply above the high water mark."""
 _OWNER = re.compile(rb"#(\d+)#")
-_OUTLIVES_OWN = (b"53300", b"57014", b"08006", b"25P03", b"57P05", b"57P01", b"57P03")
+_OUTLIVES_OWN = (b"53300", b"57014", b"08006", b"25P03", b"57P05", b"57P01", b"57P03", b"08P01")
 """SQLSTATEs of what no server said, or one of whose session nothing is known from there on."""
+
+
+OPEN = [number for number, half in enumerate(HALVES) if scan(half)[1][-1] == len(half) and half != TERMINATE]
+"""Of the halves those of whole messages, without Terminate."""
 
 
 class Mirror:
@@ -147,6 +153,12 @@ class Honest(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9), unit=units, by=cuts)
     def unit(self, which: int, unit: bytes, by: int) -> None:
         self.guest(which).say(unit, by)
+
+    @precondition(lambda self: self.guests)
+    @rule(which=st.integers(0, 9), number=st.sampled_from(OPEN), by=cuts)
+    def part(self, which: int, number: int, by: int) -> None:
+        """What follows is the rest of it."""
+        self.guest(which).say(HALVES[number], by if len(HALVES[number]) < 20_000 else 0)
 
     @precondition(lambda self: self.guests)
     @rule(which=st.integers(0, 9), several=st.lists(units, min_size=2, max_size=6), by=cuts)

@@ -91,7 +91,7 @@ class Leftover:
     def server_data(self, data: bytes) -> None:
         """See `Lessee`."""
         reader = self._reader
-        copied = reader.copy
+        copied, failed = reader.copy, reader.errors
         try:
             reader.feed(data)
         except ProtocolError as error:
@@ -102,6 +102,8 @@ class Leftover:
             if reader.error is not None and self._kind == EXTENDED:
                 self._unit.fail(reader.failed_at)  # statements that were to be prepared are not
             self._server.clean(self._connection)
+        elif failed != reader.errors and self._unit.ended_by_query and reader.failed_at < self._unit.messages:
+            self._connection.send(SYNC)  # the Query that was to end the unit is skipped
         elif reader.copy == COPY_IN and copied != COPY_IN:
             _end_unit(self._connection, reader, is_open=self._kind == EXTENDED)
 
