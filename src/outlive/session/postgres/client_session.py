@@ -13,6 +13,7 @@ from outlive.session.postgres import outcome, virtual
 from outlive.session.postgres.analysis import (
     BACKSLASH_ESCAPES,
     DISCARD_ALL,
+    PLAIN_READ,
     REASONS,
     RESET_ALL,
     SEQUENCE_ASKED,
@@ -234,9 +235,14 @@ class ClientSession:
     def query(self, message: bytes) -> bytes | None:
         """A whole Query: what goes to the server in its place, or None where `answer` is the whole reply."""
         unit = self.unit
-        unit.begin(self.status)
         text = message[5:-1]
         analysis = self.analyser.analyse(text, self.mode) if self.blanked is None else self.analyse(text)
+        if analysis is PLAIN_READ:
+            if not unit.quiet or unit.status != self.status:
+                unit.begin(self.status)
+                unit.quiet = True
+            return message
+        unit.begin(self.status)
         if analysis.plain:
             if analysis.control:
                 unit.reads = unit.plain = False

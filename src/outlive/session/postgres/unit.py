@@ -35,6 +35,7 @@ class Unit:
         "failed_at",
         "messages",
         "plain",
+        "quiet",
         "reads",
         "status",
         "undo",
@@ -42,24 +43,32 @@ class Unit:
     )
 
     def __init__(self) -> None:
+        self.executed: list[tuple[int, Analysis]] = []
+        """(ordinal, what it does) of each Execute that is not plain, or of the Query."""
+        self.bound: dict[int, Statement] = {}
+        """By ordinal the named statements that were bound."""
+        self.undo: list[Undo] = []
         self.begin(0)
 
     def begin(self, status: int) -> None:
         """A unit begins; `status` is that of the transaction before it."""
         self.status = status
+        self.quiet = False
+        """It is a Query of a plain read, which changes nothing here: the next of its kind need not begin anew."""
         self.messages = 0
         self.bind_rest = 0
         self.plain = True
         self.reads = True
         self.writes = False
         self.ended_by_query = False
-        self.executed: list[tuple[int, Analysis]] = []
-        """(ordinal, what it does) of each Execute that is not plain, or of the Query."""
-        self.bound: dict[int, Statement] = {}
-        """By ordinal the named statements that were bound."""
+        if self.executed:
+            self.executed = []
+        if self.bound:
+            self.bound = {}
+        if self.undo:
+            self.undo = []
         self.closed: dict[bytes, Statement] | None = None
         """By the client's name the statements that it closed: an error on the way there still names them."""
-        self.undo: list[Undo] = []
         self.failed_at = -1
         """While it is undone: the ordinal of the message that failed."""
 
@@ -76,6 +85,7 @@ class Unit:
     def fail(self, ordinal: int) -> None:
         """The server failed message `ordinal` and skipped what came behind it: those changes did not happen."""
         self.failed_at = ordinal
+        self.quiet = False
         for first, take_back in reversed(self.undo):
             if ordinal <= first:
                 take_back()
