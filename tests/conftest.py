@@ -21,7 +21,7 @@ BUDGETS_S = {
     "servers": 40.0,
     "logins": 130.0,
     "operation": 300.0,
-    "hazards": 450.0,
+    "hazards": 600.0,
     "clients": 420.0,
     "chaos": 310.0,
     "fuzz": 180.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -194,9 +195,11 @@ def test_very_large(same_as_direct: Callable[[Script], None], count: Callable[[i
 def test_a_text_above_the_limit_is_refused(node: OutliveProcess) -> None:
     """What is prepared is kept; 4 MiB of it are too much. Nobody else notices."""
     with Raw(node) as client, Raw(node) as bystander:
-        client.send(parse("s", f"SELECT length('{text(5 * MIB)}')") + SYNC)
+        with contextlib.suppress(OSError):  # refused as soon as its length is known
+            client.send(parse("s", f"SELECT length('{text(5 * MIB)}')") + SYNC)
         found = client.until()
-        assert codes(found) == ["54000"] or codes(found) == ["08P01"], found
+        assert codes(found) in (["54000"], ["08P01"], []), found
+        assert found[-1] == ("end",)
         assert bystander.rows("SELECT 1") == [("1",)]
 
 

@@ -89,6 +89,15 @@ def _parameters(data: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
+def test_a_statement_that_was_not_closed_yet_is_there() -> None:
+    state = ServerState(1)
+    first, second = (private(b"SELECT 1", b"\0\0", PLAIN_READ) for _ in range(2))
+    state.add_prepared(first)
+    state.add_prepared(second)
+    assert state.has(first)
+    assert state.take_unwanted() == [second.name]
+
+
 def test_the_least_recently_used_statement_is_closed() -> None:
     state = ServerState(2)
     first, second, third = (private(b"SELECT 1", b"\0\0", PLAIN_READ) for _ in range(3))
@@ -96,8 +105,9 @@ def test_the_least_recently_used_statement_is_closed() -> None:
     state.add_prepared(second)
     assert state.has(first)
     state.add_prepared(third)
-    assert (state.has(first), state.has(second), state.has(third)) == (True, False, True)
+    assert (state.has(first), state.has(third)) == (True, True)
     assert state.take_unwanted() == [second.name]
+    assert not state.has(second)
     assert state.take_unwanted() == []
     state.remove_prepared(first)
     assert not state.has(first)
