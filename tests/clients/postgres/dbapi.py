@@ -18,6 +18,9 @@ TEXT = "naïve 日本語 😀 \\ ' \" % $1 end"
 class Driver(AnyDriver):
     """How one driver differs from the others."""
 
+    largest = 9 * 1024 * 1024
+    """Bytes of the longest value that it is given to send."""
+
     def code(self, error: Any) -> Any:
         return error.sqlstate
 
@@ -210,7 +213,7 @@ def results(driver: Driver, target: Target) -> list[Any]:
         session.note("rows", _digest(cursor.fetchall()))
         session.do("DROP TABLE IF EXISTS blobs")
         session.do("CREATE TABLE blobs (id int, b bytea, t text)")
-        for number, size in enumerate((300_000, 9 * 1024 * 1024)):
+        for number, size in enumerate((300_000, driver.largest)):
             blob = hashlib.sha256(b"seed").digest() * (size // 32)
             cursor.execute("INSERT INTO blobs VALUES (%s, %s, %s)", (number, driver.module.Binary(blob), TEXT))
             cursor.execute("SELECT b, encode(sha256(b), 'hex'), t FROM blobs WHERE id = %s", (number,))

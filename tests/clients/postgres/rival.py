@@ -58,8 +58,9 @@ _PREPARATION = (
 
 def prepare(server: PostgresServer) -> None:
     """What it works with."""
-    for statement in _PREPARATION:
-        server.query(statement)
+    with server.connect() as connection:
+        for statement in _PREPARATION:
+            connection.execute(statement)  # type: ignore[call-overload]
 
 
 def rival(target: Target) -> Rival:

@@ -28,7 +28,9 @@ pytestmark = pytest.mark.timeout(900)
 def single(pg: PostgresServer) -> Iterator[OutliveProcess]:
     pg.query("CREATE TABLE cancels (n int)")
     pg.query("GRANT ALL ON cancels TO PUBLIC")
-    with OutliveProcess(pg.url(max_connections=1, acquire_timeout_s=60, pin_idle_timeout_s=5, transaction_idle_timeout_s=5)) as node:
+    with OutliveProcess(
+        pg.url(max_connections=1, acquire_timeout_s=60, pin_idle_timeout_s=5, transaction_idle_timeout_s=5)
+    ) as node:
         yield node
         print(node.log[-5000:])
 
@@ -112,7 +114,9 @@ class Rounds:
         return True
 
     def _unit(self, word: str) -> tuple[str, bytes, Any]:
-        kind = self.random.choice(("quick", "sleep", "sleep", "extended", "prepared", "transaction", "write", "temporary"))
+        kind = self.random.choice(
+            ("quick", "sleep", "sleep", "extended", "prepared", "transaction", "write", "temporary")
+        )
         sleep = f"pg_sleep({self.random.random() * 0.004:.4f})"
         if kind == "quick":
             return kind, say.query(f"SELECT '{word}'".encode()), [[(word,)]]
@@ -125,11 +129,19 @@ class Rounds:
             text = b"SELECT $1::text FROM pg_sleep(0.002)"
             name = word.encode()
             closing = say.close(ord("S"), name)
-            return kind, b"".join([say.parse(name, text), *execution(word, [word], sync=False), closing, say.SYNC]), [[(word,)]]
+            return (
+                kind,
+                b"".join([say.parse(name, text), *execution(word, [word], sync=False), closing, say.SYNC]),
+                [[(word,)]],
+            )
         if kind == "transaction":
             return kind, say.query(f"BEGIN; SELECT '{word}' FROM {sleep}".encode()), [[(word,)]]
         if kind == "write":
-            return kind, say.query(f"INSERT INTO cancels SELECT 1 FROM {sleep} RETURNING '{word}'".encode()), [[(word,)]]
+            return (
+                kind,
+                say.query(f"INSERT INTO cancels SELECT 1 FROM {sleep} RETURNING '{word}'".encode()),
+                [[(word,)]],
+            )
         text = f"CREATE TEMP TABLE t (a int); SELECT '{word}' FROM {sleep}; DROP TABLE t"
         return kind, say.query(text.encode()), [[(word,)]]
 

@@ -12,10 +12,19 @@ from typing import Any
 
 import pytest
 
+from ...servers import PostgresServer
 from .target import Target
 
 JAR = Path("/usr/share/java/postgresql.jar")
 SOURCE = Path(__file__).parent / "java" / "Scenario.java"
+# The driver's modes of the extended protocol and the simple one, by the server's flavour.
+OPTIONS = {
+    "pg15": ("", "&prepareThreshold=1&binaryTransfer=true", "&preferQueryMode=simple"),
+    "pg18": (
+        "&prepareThreshold=-1&reWriteBatchedInserts=true",
+        "&autosave=always&preferQueryMode=extendedCacheEverything&preparedStatementCacheQueries=8&defaultRowFetchSize=20",
+    ),
+}
 
 pytestmark = [
     pytest.mark.skipif(
@@ -34,10 +43,10 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_jdbc(compare: Callable[..., list[Any]], classes: Path) -> None:
+def test_jdbc(compare: Callable[..., list[Any]], classes: Path, pg: PostgresServer) -> None:
     def scenario(target: Target) -> list[Any]:
         done = subprocess.run(
-            ["java", "-XX:TieredStopAtLevel=1", "-Xmx256m", "-Duser.timezone=UTC", "-cp", f"{classes}:{JAR}", "Scenario", target.host, str(target.port)],
+            ["java", "-XX:TieredStopAtLevel=1", "-Xmx256m", "-Duser.timezone=UTC", "-cp", f"{classes}:{JAR}", "Scenario", target.host, str(target.port), *OPTIONS[pg.flavour]],
             capture_output=True, text=True, timeout=90, check=False,
         )  # fmt: skip
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]

@@ -19,6 +19,7 @@ Compare = Callable[..., list[Any]]
 class Pg8000(Driver):
     name = "pg8000"
     module = pg8000.dbapi
+    largest = 900_000  # it writes them as hexadecimal text, in pure Python
 
     def connect(self, target: Target, *, autocommit: bool = False, **options: Any) -> Any:
         connection = pg8000.dbapi.connect(**{**_login(target), **_renamed(options)})

@@ -20,7 +20,10 @@ from ...hazards.postgres.raw import Raw
 from ...servers import OutliveProcess, PostgresServer
 
 WHO = ("a", "b")
-STARTUP = {"a": {}, "b": {"TimeZone": "Asia/Tokyo", "application_name": "b", "options": "-c work_mem=5MB -c app.x=started"}}
+STARTUP = {
+    "a": {},
+    "b": {"TimeZone": "Asia/Tokyo", "application_name": "b", "options": "-c work_mem=5MB -c app.x=started"},
+}
 SETTINGS = {
     "search_path": ["'{who}', public", '"$user", {who}', "pg_catalog", "{who}, pg_temp, pg_catalog"],
     "timezone": ["'Europe/Berlin'", "'UTC'", "-5", "'No/Where'"],
@@ -215,13 +218,23 @@ class TwoSessions(RuleBasedStateMachine):
     @rule(who=st.sampled_from(WHO), rows=st.integers(1, 3))
     def portal(self, who: str, rows: int) -> None:
         messages = [raw.parse("", "SELECT generate_series(1, $1::int)"), raw.bind("p", "", "4"), raw.describe("P", "p")]
-        self._extended(who, f"portal in parts of {rows}", *messages, raw.execute("p", rows), raw.execute("p", rows), raw.close("P", "p"))
+        self._extended(
+            who,
+            f"portal in parts of {rows}",
+            *messages,
+            raw.execute("p", rows),
+            raw.execute("p", rows),
+            raw.close("P", "p"),
+        )
 
     @rule(who=st.sampled_from(WHO), name=st.sampled_from(("p", "never")))
     def portal_goes_on(self, who: str, name: str) -> None:
         self._extended(who, f"portal {name} goes on", raw.execute(name, 1))
 
-    @rule(who=st.sampled_from(WHO), parts=st.lists(st.tuples(st.sampled_from(PREPARED), st.integers(0, 2), st.booleans()), min_size=2, max_size=5))
+    @rule(
+        who=st.sampled_from(WHO),
+        parts=st.lists(st.tuples(st.sampled_from(PREPARED), st.integers(0, 2), st.booleans()), min_size=2, max_size=5),
+    )
     def pipeline(self, who: str, parts: list[tuple[tuple[str, int], int, bool]]) -> None:
         """Several statements ahead, some with a Sync between them."""
         units: list[bytes] = []
@@ -237,7 +250,11 @@ class TwoSessions(RuleBasedStateMachine):
             units.append(b"".join([*unit, raw.SYNC]))
         self._both(who, f"pipeline {parts}", *units)
 
-    @rule(who=st.sampled_from(WHO), data=st.sampled_from(("1\tx\n", "1\tx\nz\ty\n", "", None)), before=st.sampled_from(("", "SET lock_timeout = '15s'; ")))
+    @rule(
+        who=st.sampled_from(WHO),
+        data=st.sampled_from(("1\tx\n", "1\tx\nz\ty\n", "", None)),
+        before=st.sampled_from(("", "SET lock_timeout = '15s'; ")),
+    )
     def copy_in(self, who: str, data: str | None, before: str) -> None:
         head = raw.query(f"{before}COPY {who}.t (n, s) FROM STDIN; SELECT 'after'")
         tail = raw.copy_fail() if data is None else raw.copy_data(data.encode()) + raw.COPY_DONE
@@ -328,7 +345,9 @@ def _clean(server: PostgresServer, database: str) -> None:
     admin = _admin(server, database)
     admin.execute("DROP TABLE IF EXISTS public.extra")
     for who in WHO:
-        admin.execute(f"DROP TABLE IF EXISTS {who}.extra; TRUNCATE {who}.t RESTART IDENTITY; ALTER SEQUENCE {who}.counter RESTART; ALTER TABLE {who}.t DROP IF EXISTS x")
+        admin.execute(
+            f"DROP TABLE IF EXISTS {who}.extra; TRUNCATE {who}.t RESTART IDENTITY; ALTER SEQUENCE {who}.counter RESTART; ALTER TABLE {who}.t DROP IF EXISTS x"
+        )
         admin.execute(f"INSERT INTO {who}.t (n, s) VALUES (7, 'seven'), (8, 'eight')")
 
 
@@ -337,7 +356,9 @@ def _wait_until_gone(server: PostgresServer, node: OutliveProcess, who: str) -> 
     held = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'two_d' AND usename = 'app' AND (%s = '' OR application_name = %s)"
     while who != "a" and _admin(server, "two_d").execute(held, (who, who)).fetchone()[0]:
         time.sleep(0.005)
-    while node.metric("outlive_server_connections", state="leased") + node.metric("outlive_server_connections", state="checking"):
+    while node.metric("outlive_server_connections", state="leased") + node.metric(
+        "outlive_server_connections", state="checking"
+    ):
         time.sleep(0.005)
         if who and _is_held(node):
             break
@@ -355,7 +376,9 @@ def prepared_server(pg: PostgresServer) -> Iterator[PostgresServer]:
                 app.execute(f"CREATE SCHEMA {who}")
                 app.execute(f"CREATE TABLE {who}.t (id serial PRIMARY KEY, n int, s varchar(12))")
                 app.execute(f"CREATE SEQUENCE {who}.counter")
-                app.execute(f"CREATE PROCEDURE {who}.p() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO {who}.t (n) VALUES (10); COMMIT; INSERT INTO {who}.t (n) VALUES (11); END $$")
+                app.execute(
+                    f"CREATE PROCEDURE {who}.p() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO {who}.t (n) VALUES (10); COMMIT; INSERT INTO {who}.t (n) VALUES (11); END $$"
+                )
                 app.execute(f"CREATE FUNCTION {who}.f(v int) RETURNS int LANGUAGE sql AS 'SELECT v * 2'")
                 app.execute(f"GRANT USAGE ON SCHEMA {who} TO two_role; GRANT SELECT ON {who}.t TO two_role")
     yield pg

@@ -196,7 +196,7 @@ class ClientSession:
 
     def worded(self, payload: bytes) -> bytes:
         """An ErrorResponse as the client gets it."""
-        return in_clients_words(payload, {**(self.unit.closed or {}), **self.names})
+        return in_clients_words(payload, self.names, self.unit.called or {})
 
     def catch_up(self, state: ServerState) -> bytes:
         """ParameterStatus messages of what this connection says otherwise than what the client knows."""

@@ -198,6 +198,7 @@ def _parse(
     known = session.names.get(name)
     if known is not None:
         # The server's own error (42P05), by preparing once more what is prepared there.
+        unit.call(name, known)
         _ensure(session, state, reader, known, out)
         out.append(parse(known.name, text, types))
         unit.messages += 1
@@ -296,6 +297,7 @@ def bound(
     if name:
         statement = session.names.get(name[:NAME_BYTES])
         if statement is not None:
+            unit.call(name[:NAME_BYTES], statement)
             _ensure(session, state, reader, statement, out)
             head, unit.bind_rest = rename_bind(data, start, end, statement.name)
     else:
@@ -390,7 +392,7 @@ def _close(
         statement = session.names.get(name)
         if statement is not None:
             session.forget_name(name)
-            unit.closed = {**(unit.closed or {}), name: statement}
+            unit.call(name, statement)
             unit.undo.append((unit.messages - 1, partial(session.remember_name, name, statement)))
             session.answer += reader.insert(unit.messages, CLOSE_COMPLETE)
             return

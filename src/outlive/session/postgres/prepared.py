@@ -65,11 +65,13 @@ def private(sql: bytes, types: bytes, analysis: Analysis) -> Statement:
 _QUOTED: Final = re.compile(rb'"(%b\d+)"' % PREFIX)
 
 
-def in_clients_words(text: bytes, names: Mapping[bytes, Statement]) -> bytes:
-    """What a server says, with the client's names for its statements; the very object where none is named."""
+def in_clients_words(text: bytes, *names: Mapping[bytes, Statement]) -> bytes:
+    """What a server says, with the client's names for its statements, the last ones by preference; the very object
+    where none is named.
+    """
     if PREFIX not in text:
         return text
-    known = {statement.name: name for name, statement in names.items()}
+    known = {statement.name: name for some in names for name, statement in some.items()}
     return _QUOTED.sub(lambda found: b'"%b"' % known.get(found[1], found[1]), text)
 
 

@@ -29,7 +29,7 @@ class Unit:
     __slots__ = (
         "bind_rest",
         "bound",
-        "closed",
+        "called",
         "ended_by_query",
         "executed",
         "failed_at",
@@ -67,8 +67,8 @@ class Unit:
             self.bound = {}
         if self.undo:
             self.undo = []
-        self.closed: dict[bytes, Statement] | None = None
-        """By the client's name the statements that it closed: an error on the way there still names them."""
+        self.called: dict[bytes, Statement] | None = None
+        """Statements by the names that the client has just called them by; it may have several for one."""
         self.failed_at = -1
         """While it is undone: the ordinal of the message that failed."""
 
@@ -81,6 +81,12 @@ class Unit:
         if not analysis.plain or analysis.control:
             self.plain = False
             self.executed.append((self.messages, analysis))
+
+    def call(self, name: bytes, statement: Statement) -> None:
+        """The client speaks of `statement` by this name: so must an error."""
+        if self.called is None:
+            self.called = {}
+        self.called[name] = statement
 
     def fail(self, ordinal: int) -> None:
         """The server failed message `ordinal` and skipped what came behind it: those changes did not happen."""

@@ -7,7 +7,7 @@ import org.postgresql.copy.CopyManager;
 import org.postgresql.largeobject.LargeObject;
 import org.postgresql.largeobject.LargeObjectManager;
 
-/** PostgreSQL's JDBC driver: prints what it saw, a line a step. Arguments: host, port. */
+/** PostgreSQL's JDBC driver: prints what it saw, a line a step. Arguments: host, port, and the options of each turn. */
 public class Scenario {
     static final String TEXT = "naïve 日本語 😀 \\ ' \" % $1";
     static String host;
@@ -282,9 +282,8 @@ public class Scenario {
         System.setOut(new PrintStream(System.out, true, "UTF-8"));
         host = arguments[0];
         port = arguments[1];
-        for (String options : new String[] {
-            "", "&prepareThreshold=1&binaryTransfer=true", "&preferQueryMode=simple", "&prepareThreshold=-1&reWriteBatchedInserts=true",
-            "&autosave=always&preferQueryMode=extendedCacheEverything&preparedStatementCacheQueries=8&defaultRowFetchSize=20"}) {
+        for (int turn = 2; turn < arguments.length; turn++) {
+            String options = arguments[turn];
             System.out.println("== " + options);
             basics(options);
         }
