@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5, help="length of a run")
     parser.add_argument("--idle-clients", type=int, default=10_000)
     parser.add_argument("--dry", action="store_true", help="print the tables, do not write RESULTS.md")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     if unknown := set(given.what) - {*PROTOCOLS, *WHAT}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     options = Options(given.rounds, given.seconds, given.idle_clients)

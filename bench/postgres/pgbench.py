@@ -50,25 +50,21 @@ def prepare(route: Route) -> None:
 def measure(route: Route, load: Load, seconds: int) -> Measured:
     """Offer a load for some seconds. ServerError when pgbench fails, for example at the first error of a query.
 
-    CPU is that of the transactions alone: what the relay used for the logins of as many clients with one transaction
-    each, just before, is taken off. Where each transaction has a connection of its own, its login counts.
+    CPU and time are those of the transactions alone: what the logins of as many clients took, with one transaction
+    each, is taken off. Where each transaction has a connection of its own, its login counts.
     """
-    spared = 0.0 if load.reconnect else _used(route, load, "-t", "1")[0]
+    logins_s, first, spared = 0.0, 0, 0.0
+    if not load.reconnect:
+        spared, text = _used(route, load, "-t", "1")
+        # pgbench's clock for -T begins before its clients log in.
+        logins_s = float(_found(r"initial connection time = ([\d.]+) ms", text)) / 1000
+        first = load.clients
     with tempfile.TemporaryDirectory() as folder:
         log = ["--log", f"--log-prefix={folder}/times", f"--sampling-rate={SAMPLED}"]
-        used, text = _used(route, load, "-T", str(seconds), *log)
+        used, text = _used(route, load, "-T", str(math.ceil(seconds + logins_s)), *log)
         p95_ms = _p95_ms(Path(folder))
-    transactions = int(_found(r"transactions actually processed: (\d+)", text))
-    if not load.reconnect:
-        transactions -= load.clients
+    transactions = int(_found(r"transactions actually processed: (\d+)", text)) - first
     return Measured(float(_found(r"tps = ([\d.]+)", text)), p95_ms, (used - spared) / max(transactions, 1) * 1e6)
-
-
-def _used(route: Route, load: Load, *arguments: str) -> tuple[float, str]:
-    """CPU seconds of the relay during a run, and what pgbench wrote."""
-    before = route.cpu_s()
-    text = _pgbench(route, "-n", *arguments, *load.arguments(), tls=load.tls)
-    return route.cpu_s() - before, text
 
 
 def _p95_ms(folder: Path) -> float:
@@ -76,6 +72,13 @@ def _p95_ms(folder: Path) -> float:
     lines = (line for path in folder.iterdir() for line in path.read_text().splitlines())
     times = sorted(int(line.split(" ", 3)[2]) for line in lines)
     return times[int(len(times) * 0.95)] / 1000 if times else math.nan
+
+
+def _used(route: Route, load: Load, *arguments: str) -> tuple[float, str]:
+    """CPU seconds of the relay during a run, and what pgbench wrote."""
+    before = route.cpu_s()
+    text = _pgbench(route, "-n", *arguments, *load.arguments(), tls=load.tls)
+    return route.cpu_s() - before, text
 
 
 def _pgbench(route: Route, *arguments: str, tls: bool = False) -> str:
