@@ -89,7 +89,7 @@ class PostgresClient(UnitClient):
         """A COPY has begun or ended, or an error came in the middle: whose turn is it to speak?"""
         reader = self.reader
         if reader.copy == COPY_IN:
-            if self.phase != INFILE:
+            if self.phase != INFILE and not any(ordinal > reader.completed for ordinal in self._copies_ended):
                 # The server ignores a Sync that it reads before the data; the one after them counts (measured).
                 self._open = self._kind == EXTENDED
                 self.phase = INFILE

@@ -61,9 +61,7 @@ UNENCRYPTED_DATA: Final = ErrorFields(
     b"received unencrypted data after SSL request",
     detail=b"This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.",
 )
-NO_USER: Final = ErrorFields(
-    _FATAL, wire.INVALID_AUTHORIZATION, b"no PostgreSQL user name specified in startup packet"
-)
+NO_USER: Final = ErrorFields(_FATAL, wire.INVALID_AUTHORIZATION, b"no PostgreSQL user name specified in startup packet")
 TLS_REQUIRED: Final = ErrorFields(
     _FATAL,
     wire.INVALID_AUTHORIZATION,

@@ -55,7 +55,18 @@ _STRAY: Final = frozenset((COPY_DATA, COPY_DONE, COPY_FAIL, FLUSH))
 class UnitClient(ProxiedClient):
     """A client in the middle of its unit, or before the next."""
 
-    __slots__ = ("_begun", "_ended", "_is_cancelled", "_kind", "_left", "_lexer", "_open", "_skipping", "reader")
+    __slots__ = (
+        "_begun",
+        "_copies_ended",
+        "_ended",
+        "_is_cancelled",
+        "_kind",
+        "_left",
+        "_lexer",
+        "_open",
+        "_skipping",
+        "reader",
+    )
 
     session: ClientSession
     channel: PostgresChannel
@@ -76,6 +87,8 @@ class UnitClient(ProxiedClient):
         """Something of the reply has gone to the client."""
         self._open = False
         """More messages of the unit are to come: its Sync was not seen."""
+        self._copies_ended: list[int] = []
+        """Before which ordinals of the unit a CopyDone or CopyFail went out that nobody had asked for yet."""
         self._ended = False
         """A message that the server answers with ReadyForQuery has gone out."""
         self._skipping = False
@@ -242,6 +255,8 @@ class UnitClient(ProxiedClient):
         kind = self._kind
         self.reader.start(kind)
         self._begun = False
+        if self._copies_ended:
+            self._copies_ended.clear()
         self._ended = not self._open
         self.phase = RELAYING
         if self._open:
@@ -336,7 +351,7 @@ class UnitClient(ProxiedClient):
                 del self._inbox[:end]
                 self._begin(EXTENDED, data[:end])
                 return
-            if kind in _ENDS or kind == TERMINATE:
+            if kind in _ENDS or kind == TERMINATE or kind in _OF_COPY:
                 break
         self._begin(EXTENDED, b"", is_open=True)
 
@@ -406,6 +421,8 @@ class UnitClient(ProxiedClient):
             self._end_unit(connection, kinds[0], data[:end])
         else:
             # Of a COPY that the server may be about to begin; where it does not, it ignores them, too.
+            if kinds[0] != COPY_DATA:
+                self._copies_ended.append(self.session.unit.messages)
             self.server.metrics.bytes_to_server += end
             connection.send(data[:end])
         return True

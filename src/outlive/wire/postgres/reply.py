@@ -219,8 +219,10 @@ class ReplyReader:
     def swallow(self, ordinal: int) -> None:
         """What the server says for message `ordinal` of this unit is not forwarded, unless it is an error.
 
-        To be called before that message is sent; the client did not send it.
+        To be called before that message is sent; the client did not send it. Behind an error the server skips it.
         """
+        if self.failed_at >= 0:
+            return
         self._swallowed.add(ordinal)
         self._special = self._dirty = True
 
