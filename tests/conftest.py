@@ -17,13 +17,13 @@ ROOT = Path(__file__).parent
 # that all of it stays under the twelve minutes. A folder that grows past its budget fails the run: then make it faster
 # or raise the figure here, in view of everybody.
 BUDGETS_S = {
-    "unit": 180.0,
+    "unit": 240.0,
     "servers": 40.0,
-    "logins": 130.0,
-    "operation": 300.0,
-    "hazards": 600.0,
-    "clients": 420.0,
-    "chaos": 310.0,
+    "logins": 110.0,
+    "operation": 360.0,
+    "hazards": 490.0,
+    "clients": 440.0,
+    "chaos": 280.0,
     "fuzz": 180.0,
 }
 DEFAULT_BUDGET_S = 60.0

@@ -11,7 +11,7 @@ from ..servers import MariaDB
 from .wire import one
 
 
-def test_clients_wait_for_it_until_their_deadline(own: MariaDB, outlive, eventually) -> None:
+def test_clients_wait_for_it_until_their_deadline(own: MariaDB, outlive) -> None:
     node = outlive(own.url(max_connections=4, acquire_timeout_s=3))
     client = node.connect()
     assert one(client) == ((1,),)
@@ -28,12 +28,20 @@ def test_clients_wait_for_it_until_their_deadline(own: MariaDB, outlive, eventua
     # Full jitter between 0 and 0.1 s, doubling to 5 s: no storm.
     assert node.metric("outlive_dials_total") - dials < 25
     assert node.get("/readyz")[0] == 200
+
+
+def test_who_waits_is_served_when_it_comes_back(own: MariaDB, outlive, eventually) -> None:
+    node = outlive(own.url(max_connections=4, acquire_timeout_s=60))
+    client = node.connect()
+    assert one(client) == ((1,),)
+    own.kill()
+    node.wait_ends(own)
     answers: list[object] = []
     waiting = threading.Thread(target=lambda: answers.append(one(client)))
     waiting.start()
     eventually(lambda: node.metric("outlive_waiters") == 1)
     own.start()
-    waiting.join(20)
+    waiting.join(60)
     assert answers == [((1,),)]
 
 

@@ -27,12 +27,22 @@ def test_clients_wait_for_it_until_their_deadline(
         client.execute("SELECT 1")
     assert 1.9 < time.monotonic() - started < in_time(3.0)
     assert node.get("/readyz")[0] == 200
+
+
+def test_who_waits_is_served_when_it_comes_back(
+    own: Postgres18, outlive: Callable[..., OutliveProcess], eventually
+) -> None:
+    node = outlive(own.url(max_connections=3, acquire_timeout_s=60))
+    client = node.pg()
+    client.execute("SELECT 1")
+    own.kill()
+    eventually(lambda: node.metric("outlive_server_connections", state="idle") == 0)
     answers: list[Any] = []
     waiting = threading.Thread(target=lambda: answers.append(client.execute("SELECT 2").fetchall()))
     waiting.start()
     eventually(lambda: node.metric("outlive_waiters") == 1)
     own.start()
-    waiting.join(10)
+    waiting.join(60)
     assert answers == [[(2,)]]
 
 
