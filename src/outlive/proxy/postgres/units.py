@@ -158,8 +158,8 @@ class UnitClient(ProxiedClient):
     def _lease(self, outgoing: bytes, kinds: bytes = b"", bounds: Sequence[int] = ()) -> None:
         """The unit goes out, or waits for a connection.
 
-        On the connection that the client had last, and that nobody used since, it does what `_prepare` and `_go` do
-        else: calls are what costs here.
+        Where the connection is as the session wants it, it does what `_prepare` and `_go` do else: calls are what
+        costs here.
         """
         session = self.session
         server = self.server
@@ -180,11 +180,11 @@ class UnitClient(ProxiedClient):
                 return
         state = connection.session
         if (
-            state.owner is not session
-            or state.settings is not session.settings
+            state.settings is not session.settings
             or state.reported is not session.reported
             or session.unit.executed
             or self._open
+            or (session.asks_sequences and state.owner is not session)
         ):
             self._outgoing = outgoing
             self._prepare(connection)
@@ -202,6 +202,8 @@ class UnitClient(ProxiedClient):
         else:
             if kind == SIMPLE:
                 session.unnamed = state.unnamed = None  # the server drops it, whatever comes of the Query
+            if state.owner is not session:
+                state.lend(session)
             server.metrics.bytes_to_server += len(outgoing)
             connection.send(outgoing)
         if self._inbox:
@@ -214,7 +216,10 @@ class UnitClient(ProxiedClient):
         if (
             session.unit.executed
             if session.in_transaction
-            else stale or state.settings is not session.settings or state.owner is not session or session.unit.executed
+            else stale
+            or state.settings is not session.settings
+            or session.unit.executed
+            or (session.asks_sequences and state.owner is not session)
         ):
             steps = session.steps_before(state)
             if steps or stale:
