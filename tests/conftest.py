@@ -22,8 +22,8 @@ BUDGETS_S = {
     "logins": 110.0,
     "operation": 360.0,
     "hazards": 490.0,
-    "clients": 440.0,
-    "chaos": 280.0,
+    "clients": 460.0,
+    "chaos": 340.0,
     "fuzz": 180.0,
 }
 DEFAULT_BUDGET_S = 60.0

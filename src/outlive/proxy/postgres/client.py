@@ -8,13 +8,14 @@ says that no transaction is open, and nothing else ties it to the session.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from outlive.proxy.phases import ASKING, CLOSED, INFILE, PREPARING, READY, RELAYING, UPLOADING, WAITING
 from outlive.proxy.postgres import errors
 from outlive.proxy.postgres.abandon import abandon
 from outlive.proxy.postgres.units import UnitClient
-from outlive.session.postgres.steps import ping_step
+from outlive.session.postgres.steps import Step, ping_step
 from outlive.upstream.postgres.connection import PostgresConnection
 from outlive.wire import ProtocolError
 from outlive.wire.postgres.constants import IDLE, QUERY
@@ -124,7 +125,10 @@ class PostgresClient(UnitClient):
             self._statement_failed(connection, reader.error)
         if after:
             self.phase = ASKING
-            connection.run(after, self._asked)
+            if connection.doubtful:  # a late CancelRequest would hit the questions
+                self.server.drain_cancel(connection, lambda error: self._ask(after))
+            else:
+                connection.run(after, self._asked)
             return
         self.phase = READY
         if (
@@ -147,6 +151,11 @@ class PostgresClient(UnitClient):
         session = self.session
         session.failed(error, self.reader.failed_at, connection.session)
         self.route.statement_refused(connection, session, error)
+
+    def _ask(self, steps: Sequence[Step]) -> None:
+        connection = self.connection
+        if connection is not None and self.phase == ASKING:
+            connection.run(steps, self._asked)
 
     def _asked(self, error: ErrorFields | None) -> None:
         connection = self.connection
