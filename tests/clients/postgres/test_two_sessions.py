@@ -47,7 +47,7 @@ SETTINGS = {
     "no_such_setting": ["1"],
 }
 READS = [
-    "SELECT 1", "SELECT 'é', 'a\\b', E'c\\\\d'", "SHOW search_path", "SHOW timezone", "SHOW ALL_NOT", "SHOW idle_session_timeout",
+    "SELECT 1", "SELECT 'é', 'a\\b', E'c\\\\d'", "SHOW search_path", "SHOW timezone", "SHOW ALL_NOT",
     "SELECT current_setting('datestyle'), current_setting('intervalstyle'), current_setting('work_mem'), current_setting('role')",
     "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'), current_setting('idle_session_timeout')",
     "SELECT current_setting('application_name'), current_setting('client_encoding'), current_setting('client_min_messages')",
@@ -89,6 +89,7 @@ STATE = [
     "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL", "SELECT set_config('timezone', 'Asia/' || 'Tokyo', false)", "SELECT set_config('app.' || 'x', 'hidden', false)",
     "DO $$ BEGIN PERFORM set_config('lock_timeout', '12s', false); END $$", "DO $$ BEGIN SET app.y = 'do'; SET LOCAL lock_timeout = '13s'; END $$", "DO $$ BEGIN CREATE TEMP TABLE temp (a int); END $$",
     "SET ROLE two_role", "RESET ROLE", "SET SESSION AUTHORIZATION DEFAULT", "LOCK TABLE {who}.t", "SET NAMES 'UTF8'", "SET TIME ZONE LOCAL", "SET SCHEMA '{who}'", "SET CONSTRAINTS ALL DEFERRED",
+    "EXECUTE s1", "EXECUTE s2(1)", "DEALLOCATE s1", "DEALLOCATE s2; SELECT 1",
 ]  # fmt: skip
 PREPARED = [
     ("SELECT $1::text AS p, 'é'", 1), ("SELECT id, n, s FROM {who}.t WHERE n >= $1::int ORDER BY id", 1), ("INSERT INTO {who}.t (n) VALUES ($1::int) RETURNING id, n", 1),
@@ -391,7 +392,9 @@ def test_two_clients_see_what_private_connections_show(
     prepared_server: PostgresServer, outlive: Callable[..., OutliveProcess], count: Callable[[int, int], int]
 ) -> None:
     few = 2 if prepared_server.flavour == "pg18" else 100  # statements that its connection keeps
-    node = outlive(prepared_server.url(database="two_t", max_connections=1, acquire_timeout_s=5, prepared_statements=few))
+    node = outlive(
+        prepared_server.url(database="two_t", max_connections=1, acquire_timeout_s=5, prepared_statements=few)
+    )
     machine = type("Machine", (TwoSessions,), {"server": prepared_server, "node": node})
     run_state_machine_as_test(
         machine,

@@ -68,8 +68,8 @@ def same_as_direct(
     def check(found: Script) -> None:
         own = superuser if found.account is SUPERUSER else dressed
         turn = crc32(found.name.encode()) % 10
-        chosen = other_user if turn == 0 else bare if turn < 4 else own
-        for thief in count(1, 0) * [chosen] or (own, bare, other_user):
+        chosen = other_user if turn == 0 and found.replaced else bare if turn < 4 else own
+        for thief in count(1, 0) * [chosen] or (own, bare, *[other_user] * found.replaced):
             stage.same(found, thief)
 
     return check

@@ -20,7 +20,7 @@ from outlive.wire.postgres.messages import message
 from ...servers import OutliveProcess, PostgresServer
 from ...servers.database import APP, Account
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 30.0
 FIRST_USER_OID = 16384  # FirstNormalObjectId: what a script makes has another number each time
 SHOWN_BYTES = 200  # of a longer value its length and digest are compared
 
@@ -45,7 +45,7 @@ class Raw:
         account: Account = APP,
         database: str = "test",
         parameters: Mapping[str, str] | None = None,
-        timeout_s: float = 5.0,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         port = target.pg_port if isinstance(target, OutliveProcess) else target.port
         self.socket = socket.create_connection((target.host, port), timeout_s)

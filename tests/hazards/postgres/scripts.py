@@ -98,13 +98,16 @@ def _named(data: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """`setup` is run by the superuser before each run; `parameters` are of the startup packet."""
+    """`setup` is run by the superuser before each run; `parameters` are of the startup packet. `replaced`: it looks
+    the same as well where the server connection is another one each time.
+    """
 
     name: str
     steps: tuple[Step, ...]
     setup: str = ""
     account: Account = APP
     parameters: tuple[tuple[str, str], ...] = ()
+    replaced: bool = True
 
 
 def script(
@@ -113,9 +116,10 @@ def script(
     setup: str = "",
     account: Account = APP,
     parameters: Mapping[str, str] | None = None,
+    replaced: bool = True,
 ) -> Script:
     """See `Script`."""
-    return Script(name, tuple(map(step, steps)), setup, account, tuple((parameters or {}).items()))
+    return Script(name, tuple(map(step, steps)), setup, account, tuple((parameters or {}).items()), replaced)
 
 
 TABLES = """

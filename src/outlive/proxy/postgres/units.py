@@ -444,7 +444,7 @@ class UnitClient(ProxiedClient):
             analysis = session.analyse(text)
             unit.note(analysis)
             if not analysis.plain:
-                rewritten = virtual.rewritten(session, text, analysis)
+                rewritten = virtual.rewritten(session, text, analysis, names=False)
                 message = message if rewritten is text else query(rewritten)
             session.unnamed = connection.session.unnamed = None
         elif kind == FUNCTION_CALL:

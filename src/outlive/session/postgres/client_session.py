@@ -118,7 +118,7 @@ class ClientSession:
         self.names: dict[bytes, Statement] = {}
         self.names_bytes = 0
         self.unnamed: Statement | None = None
-        self.portals: dict[bytes, Analysis] = {}
+        self.portals: dict[bytes, Statement] = {}
         """What the open portals run, where that is not plain."""
         self.held = 0
         """Bits of `analysis.REASONS`: why the connection is this session's."""
@@ -258,8 +258,8 @@ class ClientSession:
             self.unnamed = None  # as any Query does
             return None
         rewritten = virtual.rewritten(self, text, analysis)
-        if rewritten is not text:
-            virtual.note_executed(self, analysis)
+        if virtual.names_statements(analysis):
+            virtual.note_named(self, analysis, 0, virtual.targets(self, analysis))
         return message if rewritten is text else query(rewritten)
 
     def sent_query(self, state: ServerState) -> None:

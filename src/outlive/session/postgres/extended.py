@@ -186,11 +186,15 @@ def _parse(
     unit = session.unit
     analysis = session.analyse(sql)
     text = sql
+    source: bytes | None = None
+    targets: tuple[Statement | None, ...] = ()
     if not analysis.plain:
         text = virtual.rewritten(session, sql, analysis)
-        _ensure_those_named(session, state, reader, analysis, out)
+        if virtual.names_statements(analysis):
+            source, targets = sql, virtual.targets(session, analysis)
+            _ensure_targets(session, state, reader, targets, out)
     if not name:
-        statement = Statement(b"", text, types, analysis)
+        statement = Statement(b"", text, types, analysis, source, targets)
         _keep_unnamed(session, state, statement)
         out.append(data[start:end] if text is sql else parse(b"", text, types))
         unit.messages += 1
@@ -203,11 +207,10 @@ def _parse(
         out.append(parse(known.name, text, types))
         unit.messages += 1
         return
-    certain = not (session.tentative or session.unsure or text is not sql)
-    context = parse_context(session.settings)
-    statement = (
-        prepared.interned(text, types, context, analysis) if certain else prepared.private(text, types, analysis)
-    )
+    if session.tentative or session.unsure or text is not sql or source is not None:
+        statement = prepared.private(text, types, analysis, source, targets)
+    else:
+        statement = prepared.interned(text, types, parse_context(session.settings), analysis)
     if not session.remember_name(name, statement):
         raise TooManyStatements
     refused = unit.status == FAILED_TRANSACTION and analysis.control not in _LEAVES_FAILED
@@ -232,8 +235,8 @@ def _ensure(
 ) -> None:
     """The connection has the statement before the next message."""
     if not state.has(statement):
-        if not statement.analysis.plain:
-            _ensure_those_named(session, state, reader, statement.analysis, out)
+        if statement.targets:
+            _ensure_targets(session, state, reader, statement.targets, out)
         reader.swallow(session.unit.messages)
         _prepare(session, state, statement, out)
 
@@ -259,16 +262,35 @@ def _lose_there(session: ClientSession, state: ServerState, number: int, there: 
     state.unnamed = None if session.unit.failed_at == number else there
 
 
-def _ensure_those_named(
-    session: ClientSession, state: ServerState, reader: ReplyReader, analysis: Analysis, out: list[bytes]
+def _ensure_targets(
+    session: ClientSession,
+    state: ServerState,
+    reader: ReplyReader,
+    targets: tuple[Statement | None, ...],
+    out: list[bytes],
 ) -> None:
-    """EXECUTE or DEALLOCATE as a text names a statement of the protocol: it is to be there."""
-    for part in analysis.parts:
-        statement = virtual.named(session, part)
-        if statement is None or state.has(statement):
-            continue
-        reader.swallow(session.unit.messages)
-        _prepare(session, state, statement, out)
+    """EXECUTE or DEALLOCATE as a text names statements of the protocol: they are to be there."""
+    for statement in targets:
+        if statement is not None and not state.has(statement):
+            reader.swallow(session.unit.messages)
+            _prepare(session, state, statement, out)
+
+
+def _aimed(session: ClientSession, name: bytes, statement: Statement) -> Statement:
+    """With the statements that its text names as they are now: the client may have given these names anew."""
+    if statement.source is None:
+        return statement
+    analysis = statement.analysis
+    targets = virtual.targets(session, analysis)
+    if targets == statement.targets:
+        return statement
+    text = virtual.rewritten(session, statement.source, analysis)
+    if name:
+        found = prepared.private(text, statement.types, analysis, statement.source, targets)
+        session.names[name] = found
+    else:
+        found = session.unnamed = Statement(b"", text, statement.types, analysis, statement.source, targets)
+    return found
 
 
 def _bind(
@@ -298,15 +320,18 @@ def bound(
         statement = session.names.get(name[:NAME_BYTES])
         if statement is not None:
             unit.call(name[:NAME_BYTES], statement)
+            statement = _aimed(session, name[:NAME_BYTES], statement)
             _ensure(session, state, reader, statement, out)
             head, unit.bind_rest = rename_bind(data, start, end, statement.name)
     else:
+        if session.unnamed is not None:
+            _aimed(session, b"", session.unnamed)
         _ensure_unnamed(session, state, reader, out)
         statement = session.unnamed
     if statement is not None:
-        session.portals[portal] = statement.analysis
-        if not statement.analysis.plain:
-            _ensure_those_named(session, state, reader, statement.analysis, out)
+        session.portals[portal] = statement
+        if statement.targets:
+            _ensure_targets(session, state, reader, statement.targets, out)
         if name:
             unit.bound[unit.messages] = statement
     else:
@@ -329,9 +354,8 @@ def _describe(
     if kind == STATEMENT and name:
         statement = session.names.get(name[:NAME_BYTES])
         if statement is not None:
+            statement = _aimed(session, name[:NAME_BYTES], statement)
             _ensure(session, state, reader, statement, out)
-            if not statement.analysis.plain:
-                _ensure_those_named(session, state, reader, statement.analysis, out)
             message = rename_target(data, start, end, statement.name)
     elif kind == STATEMENT:
         _ensure_unnamed(session, state, reader, out)
@@ -350,15 +374,16 @@ def _execute(
 ) -> None:
     portal, _ = execute_portal(data, start, end)
     unit = session.unit
-    analysis = session.portals.get(portal)
-    if analysis is None:
+    statement = session.portals.get(portal)
+    if statement is None:
         unit.reads = False  # a portal of which nothing is known: a cursor of DECLARE
     else:
+        analysis = statement.analysis
         if analysis.flags & SEQUENCE_ASKED and not unit.writes and state.knows_strangers(session):
             _discard_sequences(session, state, reader, out)
-        if not analysis.plain:
-            _ensure_those_named(session, state, reader, analysis, out)
-            virtual.note_executed(session, analysis)
+        if statement.targets:
+            _ensure_targets(session, state, reader, statement.targets, out)
+            virtual.note_named(session, analysis, unit.messages, statement.targets)
         unit.note(analysis)
     out.append(data[start:end])
     unit.messages += 1

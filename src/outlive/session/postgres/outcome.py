@@ -31,8 +31,8 @@ from outlive.session.postgres.analysis import (
 from outlive.session.postgres.asking import question
 from outlive.session.postgres.replay import EMPTY, Settings, intern, updated
 from outlive.session.postgres.steps import ASK_HOLDS, Step, ask_step, settings_step
-from outlive.session.postgres.virtual import is_virtual, kept, named, real_name
-from outlive.wire.postgres.constants import IDLE, NAME_BYTES
+from outlive.session.postgres.virtual import is_virtual, kept, real_name
+from outlive.wire.postgres.constants import IDLE
 from outlive.wire.postgres.reply import SIMPLE
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def settle(session: ClientSession, reader: ReplyReader, state: ServerState, kind
     _transaction(session, reader, done, failed)
     for part in done:
         _discard(session, state, part.discard, failed)
-        if part.verb == b"DEALLOCATE":
-            _deallocated(session, state, part)
+    if unit.deallocated is not None:
+        _deallocate(session, reader, state, kind)
     _assign(session, state, done, failed)
     if session.status != IDLE:
         return _NO_STEPS
@@ -232,11 +232,12 @@ def _discard(session: ClientSession, state: ServerState, discard: int, failed: b
         session.settings = overlaid(session.startup, state.settings)
 
 
-def _deallocated(session: ClientSession, state: ServerState, part: Part) -> None:
-    statement = named(session, part)
-    if statement is not None and part.name is not None:
-        session.forget_name(part.name[:NAME_BYTES])
-        state.remove_prepared(statement)
+def _deallocate(session: ClientSession, reader: ReplyReader, state: ServerState, kind: int) -> None:
+    for ordinal, name, statement in session.unit.deallocated or ():
+        if reader.error is None or ordinal < (len(reader.tags) if kind == SIMPLE else reader.failed_at):
+            state.remove_prepared(statement)
+            if session.names.get(name) is statement:
+                session.forget_name(name)
 
 
 def _emptied(session: ClientSession) -> dict[bytes, bytes]:

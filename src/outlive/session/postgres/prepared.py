@@ -25,18 +25,30 @@ class Statement:
     Compared by identity.
     """
 
-    __slots__ = ("__weakref__", "analysis", "name", "sql", "types")
+    __slots__ = ("__weakref__", "analysis", "name", "source", "sql", "targets", "types")
 
-    def __init__(self, name: bytes, sql: bytes, types: bytes, analysis: Analysis) -> None:
+    def __init__(
+        self,
+        name: bytes,
+        sql: bytes,
+        types: bytes,
+        analysis: Analysis,
+        source: bytes | None = None,
+        targets: tuple[Statement | None, ...] = (),
+    ) -> None:
         self.name = name
         self.sql = sql
         self.types = types
         self.analysis = analysis
+        self.source = source
+        """The client's text where it names other statements (EXECUTE, DEALLOCATE, PREPARE), None elsewhere."""
+        self.targets = targets
+        """Those statements, in the text's order; None where it has no such."""
 
     @property
     def size_bytes(self) -> int:
         """What it weighs against a client's limit."""
-        return len(self.sql) + len(self.types)
+        return len(self.sql if self.source is None else self.source) + len(self.types)
 
     def __repr__(self) -> str:
         return f"Statement({self.name!r})"
@@ -57,9 +69,15 @@ def interned(sql: bytes, types: bytes, context: object, analysis: Analysis) -> S
     return found
 
 
-def private(sql: bytes, types: bytes, analysis: Analysis) -> Statement:
-    """A Statement of its own: what its parsing depends on is not known, or it is the unnamed one."""
-    return Statement(PREFIX + b"%d" % next(_numbers), sql, types, analysis)
+def private(
+    sql: bytes,
+    types: bytes,
+    analysis: Analysis,
+    source: bytes | None = None,
+    targets: tuple[Statement | None, ...] = (),
+) -> Statement:
+    """A Statement of its own: what its parsing depends on is not known, or is its client's."""
+    return Statement(PREFIX + b"%d" % next(_numbers), sql, types, analysis, source, targets)
 
 
 _QUOTED: Final = re.compile(rb'"(%b\d+)"' % PREFIX)

@@ -30,6 +30,7 @@ class Unit:
         "bind_rest",
         "bound",
         "called",
+        "deallocated",
         "ended_by_query",
         "executed",
         "failed_at",
@@ -69,6 +70,8 @@ class Unit:
             self.undo = []
         self.called: dict[bytes, Statement] | None = None
         """Statements by the names that the client has just called them by; it may have several for one."""
+        self.deallocated: list[tuple[int, bytes, Statement]] | None = None
+        """(ordinal, the client's name, which) of each statement that a text deallocates: in a Query the part's."""
         self.failed_at = -1
         """While it is undone: the ordinal of the message that failed."""
 
@@ -87,6 +90,10 @@ class Unit:
         if self.called is None:
             self.called = {}
         self.called[name] = statement
+
+    def deallocate(self, ordinal: int, name: bytes, statement: Statement) -> None:
+        """A text is sent that deallocates a statement of the protocol."""
+        self.deallocated = [*(self.deallocated or ()), (ordinal, name, statement)]
 
     def fail(self, ordinal: int) -> None:
         """The server failed message `ordinal` and skipped what came behind it: those changes did not happen."""

@@ -18,6 +18,8 @@ from outlive.wire.postgres.constants import FAILED_TRANSACTION, IDLE, NAME_BYTES
 from outlive.wire.postgres.messages import command_complete, data_row, ready_for_query, row_description
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from outlive.session.postgres.client_session import ClientSession
     from outlive.session.postgres.prepared import Statement
 
@@ -82,8 +84,8 @@ def _deallocated(session: ClientSession, part: Part) -> bytes:
     return b""
 
 
-def rewritten(session: ClientSession, text: bytes, analysis: Analysis) -> bytes:
-    """The text as it goes to the server; the very object where nothing changes."""
+def rewritten(session: ClientSession, text: bytes, analysis: Analysis, *, names: bool = True) -> bytes:
+    """The text as it goes to the server; the very object where nothing changes. `names`: of statements as well."""
     pieces: list[tuple[int, int, bytes]] = [
         (found.start, found.end, b"(SELECT %b AS current_setting)" % _expression(found.name))
         for found in analysis.substitutions
@@ -98,7 +100,7 @@ def rewritten(session: ClientSession, text: bytes, analysis: Analysis) -> bytes:
                 session.unsure = True
         elif part.show in VIRTUAL_SETTINGS and part.show is not None:
             pieces.append((part.start, part.end, b'SELECT %b AS "%b"' % (_expression(part.show), part.show)))
-        elif part.verb in _NAMING:
+        elif names and part.verb in _NAMING:
             renamed = _renamed(session, text, part)
             if renamed is not None:
                 pieces.append(renamed)
@@ -120,13 +122,32 @@ def named(session: ClientSession, part: Part) -> Statement | None:
     return session.names.get(part.name[:NAME_BYTES])
 
 
-def note_executed(session: ClientSession, analysis: Analysis) -> None:
-    """What an EXECUTE does is what the statement does that it names."""
-    for part in analysis.parts:
-        statement = named(session, part) if part.verb == b"EXECUTE" else None
-        if statement is not None:
+def names_statements(analysis: Analysis) -> bool:
+    """Whether the text names statements."""
+    return any(part.verb in _NAMING and part.name is not None for part in analysis.parts)
+
+
+def targets(session: ClientSession, analysis: Analysis) -> tuple[Statement | None, ...]:
+    """Those that it names, as they are now."""
+    return tuple(named(session, part) for part in analysis.parts if part.verb in _NAMING and part.name is not None)
+
+
+def note_named(session: ClientSession, analysis: Analysis, ordinal: int, found: Sequence[Statement | None]) -> None:
+    """A text is executed that names `found`: what EXECUTE does is what such a statement does; DEALLOCATE ends it.
+
+    `ordinal` is the message's; in a Query, of one message, that of each part counts.
+    """
+    naming = [
+        (number, part) for number, part in enumerate(analysis.parts) if part.verb in _NAMING and part.name is not None
+    ]
+    for (number, part), statement in zip(naming, found, strict=True):
+        if statement is None or part.name is None:
+            continue
+        if part.verb == b"EXECUTE":
             session.held |= statement.analysis.holds
             session.rereads.update(map(real_name, statement.analysis.rereads))
+        elif part.verb == b"DEALLOCATE":
+            session.unit.deallocate(ordinal + number, part.name[:NAME_BYTES], statement)
 
 
 def _renamed(session: ClientSession, text: bytes, part: Part) -> tuple[int, int, bytes] | None:
