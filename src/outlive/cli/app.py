@@ -14,6 +14,7 @@ from outlive import __version__
 from outlive.cli.check import check
 from outlive.cli.demo import demo
 from outlive.cli.output import FAILED, OK, USAGE, say, say_problems
+from outlive.cli.reap import reap
 from outlive.cli.serve import serve
 from outlive.config.errors import ConfigError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(check)
 app.command()(demo)
+app.command()(reap)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,31 @@
+"""The one database that a command asks, from its URL or OUTLIVE_URL."""
+
+from __future__ import annotations
+
+import os
+
+from outlive.cli.output import warn
+from outlive.config.errors import ConfigError, Problem
+from outlive.config.load import load
+from outlive.config.model import Database
+from outlive.config.origin import Origin
+from outlive.config.url import parse_url
+
+
+def database_of(url: str | None) -> Database:
+    """Raises ConfigError, also where the URL names several hosts or no user."""
+    text = url or os.environ.get("OUTLIVE_URL", "")
+    if len(text.split()) != 1:
+        raise ConfigError(
+            [Problem("One database is asked at a time.", "Name its URL, or set OUTLIVE_URL to it.", "", "URL")]
+        )
+    (database,) = load(Origin(urls=(text,)), {}).databases.values()
+    if len(database.hosts) != 1 or database.replicas:
+        raise ConfigError(
+            [Problem("The URL names several servers.", "Each has connections of its own: name one.", "hosts", "URL")]
+        )
+    if not database.user:
+        raise ConfigError([Problem("The URL names no user.", f"Write {database.scheme}://user@host/.", "user", "URL")])
+    if url and parse_url(url).shows_password:
+        warn("A password in an argument shows in the process list. Use ?password_env=NAME or OUTLIVE_URL instead.")
+    return database

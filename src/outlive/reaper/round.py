@@ -1,0 +1,201 @@
+"""One round: look, gather evidence, judge, and, if told so, end what is dangling."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Final
+
+from outlive.census.connection import Census, Connection, Kind
+from outlive.census.session import Session
+from outlive.census.sockets import SocketTable, plain_address, socket_table
+from outlive.reaper.alive_hosts import Hosts
+from outlive.reaper.evidence import Evidence
+from outlive.reaper.hands import Hands, Outcome
+from outlive.reaper.probe import TIMEOUT_S, probe_all
+from outlive.reaper.rules import Rules, Verdict, judge
+
+ENDED_WITHIN_S: Final = 5.0
+"""How long the end of what was killed is awaited."""
+_NAMES_MAX: Final = 500
+_NAMES_S: Final = 5.0
+_POLL_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a round is to do. `max_kills` bounds one round; the longest idle go first."""
+
+    rules: Rules = field(default_factory=Rules)
+    apply: bool = False
+    max_kills: int = 100
+    probe: bool = False
+    probe_port: int | None = None
+    probe_timeout_s: float = TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round found and did. `outcomes` is by connection id; `left` were over `max_kills`."""
+
+    verdicts: tuple[Verdict, ...]
+    blind: tuple[str, ...]
+    outcomes: dict[int, Outcome]
+    left: int
+    applied: bool
+    seconds: float
+
+    @property
+    def dangling(self) -> list[Verdict]:
+        """Those that end, or would."""
+        return [verdict for verdict in self.verdicts if verdict.ends]
+
+    @property
+    def connections(self) -> int:
+        """How many are listed, without the server's own threads and processes, which take nobody's place."""
+        return sum(verdict.connection.kind is not Kind.SERVER for verdict in self.verdicts)
+
+    @property
+    def doubtful(self) -> int:
+        """How many were idle long enough, and of whose owner nothing is known."""
+        return sum(verdict.doubtful for verdict in self.verdicts)
+
+    def count(self, outcome: Outcome) -> int:
+        """How many kills went so."""
+        return sum(found is outcome for found in self.outcomes.values())
+
+    @property
+    def failed(self) -> bool:
+        """Whether something that should have ended has not."""
+        return bool(self.count(Outcome.REFUSED) or self.count(Outcome.REMAINS))
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts; docs/remedies/reap.md says what each means."""
+        return {
+            "applied": self.applied,
+            "connections": self.connections,
+            "dangling": len(self.dangling),
+            **{outcome.value: self.count(outcome) for outcome in Outcome},
+            "left_by_limit": self.left,
+            "doubtful": self.doubtful,
+            "seconds": round(self.seconds, 3),
+            "blind": list(self.blind),
+            "verdicts": [self._verdict(verdict) for verdict in self.verdicts],
+        }
+
+    def _verdict(self, verdict: Verdict) -> dict[str, Any]:
+        found = verdict.connection
+        outcome = self.outcomes.get(found.id)
+        return {
+            "id": found.id,
+            "kind": found.kind.value,
+            "user": found.user,
+            "database": found.database,
+            "host": found.host,
+            "port": found.port,
+            "program": found.program,
+            "state": found.state.value,
+            "idle_s": _rounded(found.idle_s),
+            "age_s": _rounded(found.age_s),
+            "transaction_s": None if found.transaction is None else _rounded(found.transaction.age_s),
+            "ends": verdict.ends,
+            "doubtful": verdict.doubtful,
+            "outcome": None if outcome is None else outcome.value,
+            "reasons": list(verdict.reasons),
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+async def run_round(session: Session, hands: Hands, plan: Plan, alive: Hosts | None) -> Round:
+    """Over an open session, with the lock held where `plan.apply`. `alive` is the list of this round.
+
+    Raises CensusError.
+    """
+    began = monotonic()
+    census = await session.census()
+    evidence = await gather(session, census, plan, alive)
+    verdicts = tuple(judge(connection, plan.rules, evidence) for connection in census.connections)
+    outcomes: dict[int, Outcome] = {}
+    victims = sorted(
+        (verdict.connection for verdict in verdicts if verdict.ends), key=lambda found: -(found.idle_s or 0.0)
+    )
+    chosen = victims[: plan.max_kills] if plan.apply else []
+    for victim in chosen:
+        outcomes[victim.id] = await hands.end(victim)
+    await _await_ends(session, outcomes)
+    left = len(victims) - len(chosen) if plan.apply else 0
+    return Round(verdicts, census.blind, outcomes, left, plan.apply, monotonic() - began)
+
+
+async def _await_ends(session: Session, outcomes: dict[int, Outcome]) -> None:
+    """A kill is a request; whoever waits for the place wants to know that it is free."""
+    remaining = {number for number, outcome in outcomes.items() if outcome is Outcome.ENDED}
+    deadline = monotonic() + ENDED_WITHIN_S
+    while remaining:
+        remaining = await session.remaining(remaining)
+        if monotonic() > deadline:
+            break
+        if remaining:
+            await asyncio.sleep(_POLL_S)
+    outcomes.update(dict.fromkeys(remaining, Outcome.REMAINS))
+
+
+# -- evidence --------------------------------------------------------------------------------------
+
+
+async def gather(session: Session, census: Census, plan: Plan, alive: Hosts | None) -> Evidence:
+    """All that can be known of the owners of these connections."""
+    clients = [found for found in census.connections if found.kind is Kind.CLIENT and found.host]
+    addresses = await _addresses({found.host for found in clients})
+    answers = {}
+    if plan.probe:
+        answers = await probe_all(_places(clients, addresses), port=plan.probe_port, timeout_s=plan.probe_timeout_s)
+    return Evidence(alive, answers, await kernels_view(session), addresses)
+
+
+def _places(clients: Iterable[Connection], addresses: dict[str, tuple[str, ...]]) -> list[tuple[str, int]]:
+    return [(place, found.port) for found in clients for place in (addresses.get(found.host) or (found.host,))]
+
+
+async def kernels_view(session: Session) -> SocketTable | None:
+    """The kernel's table, where the database's sockets are in it: where our own connection's other end is.
+
+    It is known by its port, so that a forwarded port or another server with this number is not taken for the database.
+    """
+    host, port = session.own_end
+    table = await asyncio.to_thread(socket_table, session.address.port)
+    if not table.holds(host, port) or (await session.seen_as())[1] != port:
+        return None
+    return table
+
+
+async def _addresses(hosts: set[str]) -> dict[str, tuple[str, ...]]:
+    """Of those that the database shows by name (MySQL without skip_name_resolve)."""
+    names = sorted(host for host in hosts if not _is_address(host))[:_NAMES_MAX]
+    found: dict[str, tuple[str, ...]] = {}
+
+    async def look_up(name: str) -> None:
+        try:
+            infos = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except OSError:
+            return
+        found[name] = tuple(dict.fromkeys(plain_address(str(info[4][0])) for info in infos))
+
+    if names:
+        await asyncio.wait([asyncio.ensure_future(look_up(name)) for name in names], timeout=_NAMES_S)
+    return found
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
