@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import socket
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -115,30 +114,17 @@ def read_sockets() -> list[Socket]:
     return list(found.values())
 
 
-def is_own_address(host: str) -> bool:
-    """Whether it is an address of this machine (of this network namespace): only those can be bound to."""
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as found:
-            found.bind((host, 0))
-    except OSError:
-        return False
-    return True
-
-
 class SocketTable:
-    """The server's side of its connections, by the client's host and port; empty where the server is elsewhere.
+    """The server's side of its connections, by the client's host and port; empty where the server is elsewhere."""
 
-    `own` are those peers' addresses that are this machine's own: there the other side stands in the table as well.
-    """
-
-    def __init__(self, sockets: Iterable[Socket], server_port: int, own: Iterable[str] = ()) -> None:
+    def __init__(self, sockets: Iterable[Socket], server_port: int) -> None:
         listed = list(sockets)
         self.listens = any(one.state == "LISTEN" and one.local_port == server_port for one in listed)
         mine = [one for one in listed if one.local_port == server_port and one.state != "LISTEN"] * self.listens
         self.server_side: Mapping[tuple[str, int], Socket] = {(one.peer, one.peer_port): one for one in mine}
-        self._client_side = {(one.local, one.local_port) for one in listed if one.peer_port == server_port}
-        self._own = frozenset(own)
+        self._client_side = {
+            (one.local, one.local_port) for one in listed if one.peer_port == server_port and one.state == "ESTABLISHED"
+        }
 
     def holds(self, host: str, port: int) -> bool:
         """Whether the server's side of the connection from there is in this table: then it is the right one."""
@@ -152,10 +138,9 @@ class SocketTable:
             return Fate.UNKNOWN, ""
         if found.state in ("CLOSE_WAIT", "LAST_ACK", "CLOSE"):
             return Fate.GONE, f"its socket is in {found.state}: the client has closed, and the server has not noticed"
-        if peer[0] in self._own:
-            if peer in self._client_side:
-                return Fate.LIVES, "the client's socket is open on this machine"
-            return Fate.GONE, f"{host} is this machine, and no socket here is the other end"
+        # That there is none says nothing: address translation shows clients elsewhere under an address of ours.
+        if peer in self._client_side:
+            return Fate.LIVES, "the client's socket is open on this machine"
         if found.unacked and found.retransmits >= _DEAD_RETRANSMITS:
             said = f"{found.unacked} bytes were sent {found.retransmits + 1} times, and nobody acknowledged them"
             return Fate.SILENT, said
@@ -166,6 +151,4 @@ class SocketTable:
 
 def socket_table(server_port: int) -> SocketTable:
     """The table of now."""
-    sockets = read_sockets()
-    peers = {one.peer for one in sockets if one.local_port == server_port and one.state != "LISTEN"}
-    return SocketTable(sockets, server_port, [peer for peer in peers if is_own_address(peer)])
+    return SocketTable(read_sockets(), server_port)

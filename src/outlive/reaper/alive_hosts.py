@@ -1,13 +1,20 @@
-"""The hosts that are known to live: one a line, an address, a network (10.0.3.0/24) or a name; # begins a comment."""
+"""The hosts that are known to live: one a line, an address, a network (10.0.3.0/24) or a name; # begins a comment.
+
+`address:port` is one client: where a host's clients are listed so, those that are not listed are dead, even if the host
+lives.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import sys
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from outlive.census.sockets import plain_address
+from outlive.config.addresses import is_loopback, parse_address
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """A million hosts; more is a wrong file."""
@@ -21,18 +28,22 @@ class HostsError(Exception):
 
 
 class Hosts:
-    """A set of hosts."""
+    """A set of hosts; of some of them a set of clients, by port."""
 
-    __slots__ = ("_names", "_networks")
+    __slots__ = ("_names", "_networks", "_ports")
 
-    def __init__(self, names: frozenset[str], networks: tuple[_Network, ...]) -> None:
+    def __init__(
+        self, names: frozenset[str], networks: tuple[_Network, ...], ports: Mapping[str, frozenset[int]]
+    ) -> None:
         self._names = names
         self._networks = networks
+        self._ports = ports
 
     def __len__(self) -> int:
-        return len(self._names) + len(self._networks)
+        return len(self._names) + len(self._networks) + sum(map(len, self._ports.values()))
 
     def __contains__(self, host: object) -> bool:
+        """Whether the host is listed as a whole."""
         if not isinstance(host, str):
             return False
         plain = plain_address(host)
@@ -46,27 +57,47 @@ class Hosts:
             return False
         return any(address.version == network.version and address in network for network in self._networks)
 
+    def ports(self, host: str) -> frozenset[int] | None:
+        """The ports of this host's clients, where they are listed one by one; else None."""
+        return self._ports.get(plain_address(host))
+
+    @property
+    def names_loopback(self) -> bool:
+        """Whether it is about the database's own machine, too."""
+        hosts = (*self._names, *self._ports)
+        return any(map(is_loopback, hosts)) or any(network.is_loopback for network in self._networks)
+
 
 def parse_hosts(text: str) -> Hosts:
     """Raises HostsError, which names the line."""
     names: set[str] = set()
     networks: list[_Network] = []
+    ports: defaultdict[str, set[int]] = defaultdict(set)
     for number, line in enumerate(text.splitlines(), 1):
         entry = line.partition("#")[0].strip()
         if not entry:
             continue
-        if len(entry.split()) > 1:
-            raise HostsError(f"Line {number} of the list of living hosts has more than one word: write one a line.")
-        if "/" in entry:
-            try:
-                networks.append(ipaddress.ip_network(entry, strict=False))
-            except ValueError:
-                raise HostsError(
-                    f"Line {number} of the list of living hosts is no network: write 10.0.3.0/24."
-                ) from None
-        else:
-            names.add(plain_address(entry))
-    return Hosts(frozenset(names), tuple(networks))
+        try:
+            _take(entry, names, networks, ports)
+        except ValueError:
+            raise HostsError(
+                f"Line {number} of a list of hosts is none: write one address, network (10.0.3.0/24), name or"
+                " address:port a line."
+            ) from None
+    return Hosts(frozenset(names), tuple(networks), {host: frozenset(found) for host, found in ports.items()})
+
+
+def _take(entry: str, names: set[str], networks: list[_Network], ports: defaultdict[str, set[int]]) -> None:
+    """Raises ValueError."""
+    if "/" in entry:
+        networks.append(ipaddress.ip_network(entry, strict=False))
+    elif entry.startswith("[") or entry.count(":") == 1:
+        host, port = parse_address(entry)
+        ports[plain_address(host)].add(port)
+    elif len(entry.split()) == 1:
+        names.add(plain_address(entry))
+    else:
+        raise ValueError("several words")
 
 
 def read_hosts(path: str) -> Hosts:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from outlive.census.sockets import Fate, SocketTable, plain_address
+from outlive.config.addresses import is_loopback
 from outlive.reaper.alive_hosts import Hosts
 
 
@@ -28,7 +29,7 @@ class Weight(StrEnum):
     DEAD = "dead"
     LIVES = "lives"
     GONE = "gone"
-    """Certain: this very client has closed, whatever its host does."""
+    """Certain: this very client has ended, whatever its host does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,23 @@ class Evidence:
     def of(self, host: str, port: int) -> list[Finding]:
         """All that is known of the client at this host and port."""
         places = (host, *self.addresses.get(host, ()))
-        found = [self._by_list(places), self._by_kernel(places, port), self._by_probe(places)]
+        found = [self._by_list(places, port), self._by_kernel(places, port), self._by_probe(places)]
         return [finding for finding in found if finding is not None]
 
-    def _by_list(self, places: tuple[str, ...]) -> Finding | None:
-        if self.alive is None:
+    def _by_list(self, places: tuple[str, ...], port: int) -> Finding | None:
+        alive = self.alive
+        if alive is None:
             return None
-        if any(place in self.alive for place in places):
+        if any(place in alive for place in places):
             return Finding(Weight.LIVES, f"{places[0]} is listed as alive")
-        return Finding(Weight.DEAD, f"{places[0]} is not among the {len(self.alive)} hosts listed as alive")
+        listed = [ports for place in places if (ports := alive.ports(place)) is not None]
+        if any(port in ports for ports in listed):
+            return Finding(Weight.LIVES, f"{places[0]}:{port} is listed as alive")
+        if listed:
+            return Finding(Weight.GONE, f"{places[0]}:{port} is not among the clients there that are listed as alive")
+        if not alive.names_loopback and any(map(is_loopback, places)):
+            return Finding(Weight.NOTHING, "it comes from the database's own machine, which the list is not about")
+        return Finding(Weight.DEAD, f"{places[0]} is not listed as alive")
 
     def _by_kernel(self, places: tuple[str, ...], port: int) -> Finding | None:
         if self.sockets is None:

@@ -65,7 +65,7 @@ class Verdict:
 def judge(connection: Connection, rules: Rules, evidence: Evidence) -> Verdict:
     """Spared by a rule, by use, or by a sign of life; ended by evidence of its owner's end.
 
-    That this client has closed is certain, and wins over a sign of life of its host; that wins over all other evidence.
+    That this very client has ended is certain, and wins over a sign of life of its host; that wins over all else.
     """
     spared = [*_never(connection, rules), *_in_use(connection, rules)]
     if spared:
