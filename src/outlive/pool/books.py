@@ -225,6 +225,14 @@ class Books(Generic[S, W]):
         """Growth is one dial at a time: released slots serve most of a burst meanwhile, and no server is stormed."""
         return self.dialing is None and self.has_room and not self.paused
 
+    @property
+    def has_idle(self) -> bool:
+        """Whether a slot of any key rests, or is checked."""
+        for keypool in self.keypools.values():  # noqa: SIM110 (asked at every wait: a generator costs as much as the rest)
+            if keypool.idle:
+                return True
+        return False
+
     def idle_slots(self) -> list[S]:
         """Those that could be lent, converted or closed, of every key."""
         return [slot for keypool in self.keypools.values() for slot in keypool.idle if slot.state == IDLE]
@@ -235,8 +243,8 @@ class Books(Generic[S, W]):
     def waiters(self) -> int:
         return self.obstacles - self.paused - self.draining
 
-    def enter(self, waiter: W, *, at_head: bool) -> None:
-        keypool = self.keypool(waiter.key)
+    def enter(self, waiter: W, keypool: KeyPool[S, W], *, at_head: bool) -> None:
+        """The waiter joins the queue of its key's pool."""
         keypool.waiters[waiter] = None
         if at_head:
             self.first_ticket -= 1
@@ -245,7 +253,8 @@ class Books(Generic[S, W]):
         else:
             self.last_ticket += 1
             waiter.ticket = self.last_ticket
-        self.waiting[keypool.key] = keypool
+        if len(keypool.waiters) == 1:
+            self.waiting[keypool.key] = keypool
         self.obstacles += 1
         self.earliest_deadline = min(self.earliest_deadline, waiter.deadline)
 
@@ -256,6 +265,15 @@ class Books(Generic[S, W]):
             del self.waiting[keypool.key]
         waiter.ticket = 0
         self.obstacles -= 1
+
+    def leave_first(self, keypool: KeyPool[S, W]) -> W:
+        """As `leave`, of whoever waits longest for this key."""
+        waiter, _ = keypool.waiters.popitem(last=False)
+        if not keypool.waiters:
+            del self.waiting[keypool.key]
+        waiter.ticket = 0
+        self.obstacles -= 1
+        return waiter
 
     def refuse_hopeless(self, keypool: KeyPool[S, W], now: float) -> None:
         """Its login is refused, and no connection of before will be released to its waiters: tell them at once."""

@@ -192,7 +192,8 @@ class ProxiedClient(Client, ABC):
         if self.phase != WAITING:
             self.server.give_back(connection)
             return False
-        self.server.metrics.waits.observe(self.services.time() - self.waiting_since)
+        # The pool's clock stands at the call that lent the connection, which is now.
+        self.server.metrics.waits.observe(self.server.pool.now - self.waiting_since)
         self._take(connection)
         return True
 
