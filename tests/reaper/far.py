@@ -1,0 +1,93 @@
+"""A database on a host of its own, and functions on hosts that vanish."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import psycopg
+import pymysql
+
+from outlive.config.load import load
+from outlive.config.model import Database
+from outlive.config.origin import Origin
+
+from ..servers import DatabaseServer, MariaDB, MySQL97, Postgres15, Postgres18, PostgresServer
+from ..servers.database import APP, ROOT, Account
+from ..servers.hosts import ClientHost, Hosts, in_namespace
+from ..servers.postgres import SUPERUSER
+
+T = TypeVar("T")
+
+SERVERS: dict[str, type[DatabaseServer] | type[PostgresServer]] = {
+    "mariadb": MariaDB,
+    "mysql97": MySQL97,
+    "postgres15": Postgres15,
+    "postgres18": Postgres18,
+}
+
+
+class Far:
+    """A server, and hosts around it. Connections are functions'; they are never closed in order."""
+
+    def __init__(self, hosts: Hosts, server: DatabaseServer | PostgresServer) -> None:
+        self.hosts = hosts
+        self.server = server
+        self._watching: Any = server.connect()
+        self.namespace = hosts.server
+
+    @property
+    def is_postgres(self) -> bool:
+        return isinstance(self.server, PostgresServer)
+
+    @property
+    def is_mysql(self) -> bool:
+        return isinstance(self.server, MySQL97)
+
+    @property
+    def operator(self) -> Account:
+        return SUPERUSER if self.is_postgres else ROOT
+
+    def url(self, account: Account | None = None, **parameters: object) -> str:
+        """As seen on the server's own host."""
+        return self.server.url(account or self.operator, host="127.0.0.1", **parameters)
+
+    def connect(self, host: ClientHost, account: Account = APP, **options: Any) -> Any:
+        """From that host."""
+        where = {"host": host.server, "port": self.server.port, "user": account.user, "password": account.password}
+        if self.is_postgres:
+            found = {**where, "dbname": "test", "autocommit": True, "connect_timeout": 5, **options}
+            return in_namespace(host.name, lambda: psycopg.connect(**found))
+        found = {**where, "database": "test", "autocommit": True, "connect_timeout": 5, **options}
+        return in_namespace(host.name, lambda: pymysql.connect(**found))
+
+    def number(self, connection: Any) -> int:
+        """Its id at the server."""
+        return int(connection.info.backend_pid if self.is_postgres else connection.thread_id())
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """In a loop of its own, on the server's own host."""
+        return in_namespace(self.namespace, lambda: asyncio.run(work()))
+
+    def query(self, statement: str) -> tuple[tuple[Any, ...], ...]:
+        """On one connection that stays open: opening another takes places that tests count."""
+        with self._watching.cursor() as cursor:
+            cursor.execute(statement)
+            return tuple(cursor.fetchall()) if cursor.description else ()
+
+    def numbers(self, account: Account = APP) -> set[int]:
+        """The user's connections, as the server lists them."""
+        table = "pg_stat_activity" if self.is_postgres else "information_schema.processlist"
+        number, user = ("pid", "usename") if self.is_postgres else ("id", "user")
+        return {int(row[0]) for row in self.query(f"SELECT {number} FROM {table} WHERE {user} = '{account.user}'")}
+
+    def database(self, account: Account | None = None) -> Database:
+        """The server as a reaper is given it."""
+        (found,) = load(Origin(urls=(self.url(account),)), {}).databases.values()
+        return found
+
+
+@contextlib.contextmanager
+def far(name: str, **options: Any) -> Iterator[Far]:
+    with Hosts() as hosts, SERVERS[name](namespace=hosts.server, host="0.0.0.0", tls=False, **options) as server:
+        yield Far(hosts, server)

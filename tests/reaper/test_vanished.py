@@ -1,0 +1,190 @@
+"""Functions that vanish without a FIN, beside living ones that are as idle: the reaper ends the dangling ones and only
+those, and the next generation is served.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pymysql
+import pytest
+
+from outlive.census.connection import Connection, Kind
+from outlive.census.errors import CensusError
+from outlive.census.session import Session
+from outlive.census.sessions import session_of
+from outlive.reaper.hands import Outcome
+from outlive.reaper.reaper import HANDS, Reaper
+from outlive.reaper.round import Plan
+
+from ..servers.database import APP
+from .far import SERVERS, Far, far
+from .program import list_hosts, run_json
+
+pytestmark = pytest.mark.root
+
+LIMIT = 14
+IDLE_S = 0.5
+REFUSED = (pymysql.err.OperationalError, psycopg.OperationalError)
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def place(request: pytest.FixtureRequest) -> Iterator[Far]:
+    more = {"performance_schema": "ON", "event_scheduler": "ON"} if request.param == "mariadb" else {}
+    with far(request.param, max_connections=LIMIT, **more) as found:
+        yield found
+
+
+def fill(place: Far, host: Any) -> list[Any]:
+    """Connections from there until the server has no more for such a user."""
+    made: list[Any] = []
+    while len(made) < LIMIT:
+        try:
+            made.append(place.connect(host))
+        except REFUSED:
+            return made
+    raise AssertionError("the server is not full")
+
+
+def wait_idle(place: Far) -> None:
+    """Until all that is there is idle for longer than IDLE_S, also in MySQL's whole seconds."""
+    time.sleep(IDLE_S + (1.6 if place.is_mysql else 0.1))
+
+
+def ids(place: Far, connections: list[Any]) -> set[int]:
+    return {place.number(connection) for connection in connections}
+
+
+def test_a_full_database_serves_the_next_generation(place: Far, tmp_path: Path) -> None:
+    """The reaper gets in by the place that is kept for operators; who has none is told what to do."""
+    living, vanishing = place.hosts.add_client(), place.hosts.add_client()
+    kept = [place.connect(living) for _ in range(3)]
+    unfinished = place.connect(vanishing, autocommit=False)
+    unfinished.cursor().execute("CREATE TABLE IF NOT EXISTS t (n int)")
+    unfinished.commit()
+    unfinished.cursor().execute("INSERT INTO t VALUES (1)")
+    lost = fill(place, vanishing)
+    vanishing.cut()
+    hosts = list_hosts(tmp_path / "hosts", living.address)
+    wait_idle(place)
+
+    refused = run_json("reap", place.url(APP), "--alive-hosts", hosts, namespace=place.namespace, status=1)
+    assert refused["full"]
+    assert ("superuser_reserved_connections" if place.is_postgres else "CONNECTION_ADMIN") in refused["remedy"]
+
+    arguments = ("reap", place.url(), "--idle", f"{IDLE_S}s", "--alive-hosts", hosts)
+    shown = run_json(*arguments, namespace=place.namespace)
+    assert {verdict["id"] for verdict in shown["verdicts"] if verdict["ends"]} == ids(place, lost)
+    assert place.numbers() == ids(place, [unfinished, *lost, *kept]), "the dry run ended something"
+
+    done = run_json(*arguments, "--apply", namespace=place.namespace)
+    assert (done["ended"], done["remains"], done["refused"], done["spared"]) == (len(lost), 0, 0, 0)
+    assert place.numbers() == ids(place, [unfinished, *kept])
+    reasons = {verdict["id"]: verdict["reasons"] for verdict in done["verdicts"]}
+    assert "--transactions is not given" in reasons[place.number(unfinished)][0]
+
+    done = run_json(*arguments, "--transactions", "500ms", "--apply", namespace=place.namespace)
+    assert done["ended"] == 1
+    assert place.numbers() == ids(place, kept)
+    for connection in kept:
+        connection.cursor().execute("SELECT 1")
+    following = [place.connect(living) for _ in lost]
+    for connection in (*kept, *following):
+        connection.close()
+
+
+async def opened(place: Far) -> Session:
+    session = session_of(place.database())
+    await session.open()
+    return session
+
+
+async def listed(session: Session, number: int) -> Connection:
+    return next(found for found in (await session.census()).connections if found.id == number)
+
+
+def test_what_came_alive_between_look_and_kill_is_spared(place: Far) -> None:
+    living = place.hosts.add_client()
+    woken, other, asleep = (place.connect(living) for _ in range(3))
+    wait_idle(place)
+
+    async def look_and_end() -> list[Outcome]:
+        session = await opened(place)
+        hands = HANDS[place.database().scheme](session)
+        try:
+            victims = [await listed(session, place.number(connection)) for connection in (woken, other, asleep)]
+            woken.cursor().execute("SELECT 1")
+            # The same number, and another connection: it has a start of its own, or its client another port.
+            began = victims[1].began
+            changed = began[:-1] + ("1" if began[-1] != "1" else "2")
+            victims[1] = Connection(**{**_fields(victims[1]), "began": changed})
+            return [await hands.end(victim) for victim in victims]
+        finally:
+            await session.close()
+
+    assert place.run(look_and_end) == [Outcome.SPARED, Outcome.SPARED, Outcome.ENDED]
+    for connection in (woken, other):
+        connection.cursor().execute("SELECT 1")
+    with pytest.raises(REFUSED):
+        asleep.cursor().execute("SELECT 1")
+    for connection in (woken, other):
+        connection.close()
+
+
+def _fields(connection: Connection) -> dict[str, Any]:
+    return {name: getattr(connection, name) for name in Connection.__slots__}
+
+
+def test_two_reapers_do_not_work_at_once(place: Far) -> None:
+    """Also where they came in by different databases of one PostgreSQL."""
+    database = place.database()
+    first, second = Reaper(database, Plan(apply=True)), Reaper(database, Plan(apply=True))
+    if place.is_postgres:
+        import msgspec
+
+        second = Reaper(msgspec.structs.replace(database, database="other"), Plan(apply=True))
+
+    async def both() -> list[int]:
+        try:
+            done = [len((await first.once()).outcomes)]
+            with pytest.raises(CensusError, match="Another reaper is at work"):
+                await second.once()
+            done.append(len((await first.once()).outcomes))  # it may go on
+            await first.close()
+            done.append(len((await second.once()).outcomes))
+            return done
+        finally:
+            await first.close()
+            await second.close()
+
+    assert place.run(both) == [0, 0, 0]
+
+
+def test_what_is_not_a_clients(place: Far) -> None:
+    """The server's own, replication, and Outlive's own are known for what they are."""
+    living = place.hosts.add_client()
+    options = {"application_name": "shop"} if place.is_postgres else {"program_name": "shop"}
+    client = place.connect(living, **options)
+    standby = place.connect(living, place.operator, replication="database") if place.is_postgres else None
+
+    async def look() -> list[Connection]:
+        other = await opened(place)
+        session = await opened(place)
+        try:
+            return list((await session.census()).connections)
+        finally:
+            await session.close()
+            await other.close()
+
+    found = place.run(look)
+    assert [one.is_outlive for one in found if one.user == place.operator.user and one.host == "127.0.0.1"] == [True]
+    (mine,) = [one for one in found if one.id == place.number(client)]
+    assert (mine.kind, mine.program, mine.user, mine.host) == (Kind.CLIENT, "shop", "app", living.address)
+    kinds = {one.kind for one in found}
+    assert Kind.SERVER in kinds
+    if place.is_postgres:
+        assert Kind.REPLICATION in kinds
+        assert standby is not None
+    client.close()
