@@ -16,6 +16,7 @@ from outlive.cli.demo import demo
 from outlive.cli.output import FAILED, OK, USAGE, say, say_problems
 from outlive.cli.reap import reap
 from outlive.cli.serve import serve
+from outlive.cli.storm import storm
 from outlive.config.errors import ConfigError
 
 # Typer brings its own copy of click in some versions and uses the package in others: take the class that it raises.
@@ -33,6 +34,7 @@ app.command()(serve)
 app.command()(check)
 app.command()(demo)
 app.command()(reap)
+app.command()(storm)
 
 
 def _show_version(wanted: bool) -> None:

@@ -13,6 +13,7 @@ class Child:
     """A running program, killed by the kernel when the thread that started it ends.
 
     `on_line` gets each line that it writes, on another thread. `before` is put before the command (`unshare --net`).
+    `keep` are descriptors that it gets.
     """
 
     def __init__(
@@ -22,6 +23,7 @@ class Child:
         *,
         before: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        keep: Sequence[int] = (),
     ) -> None:
         self._popen = subprocess.Popen(
             [*before, "setpriv", "--pdeathsig", "KILL", "--", *command],
@@ -31,6 +33,7 @@ class Child:
             text=True,
             errors="replace",
             env=environment,
+            pass_fds=tuple(keep),
             # Ctrl-C in a terminal is for the scenario: it ends its programs itself.
             start_new_session=True,
         )
@@ -60,6 +63,10 @@ class Child:
     def freeze(self) -> None:
         """SIGSTOP: it stays, with all its sockets, and does nothing."""
         self._popen.send_signal(signal.SIGSTOP)
+
+    def ask_to_end(self) -> None:
+        """SIGTERM."""
+        self._popen.terminate()
 
     def stop(self, timeout_s: float) -> None:
         """SIGTERM, and SIGKILL after `timeout_s`."""

@@ -1,15 +1,15 @@
 """Links from this host, where the servers are, to hosts of functions: cut, they lose every packet without a sign.
 
-Only in a room (room.py). Needs the programs `ip` and `nsenter`.
+In a room (room.py) or through a doorway (doorway.py). Needs the programs `ip` and `nsenter`.
 """
 
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from outlive.storm.errors import ScenarioError
 
-MOST_LINKS = 63  # networks of four addresses in 192.0.2.0/24, the range for documentation (RFC 5737)
 _TIMEOUT_S = 20.0
 
 
@@ -18,15 +18,23 @@ def open_loopback() -> None:
     _run("ip", "link", "set", "lo", "up")
 
 
-class Link:
-    """A link to the network of the process `pid`; `server` is this host's address on it, and `address` the other's."""
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What the two ends of a link are called, and their addresses, of one network of four: `server` is this host's."""
 
-    def __init__(self, number: int, pid: int) -> None:
-        if number >= MOST_LINKS:
-            raise ScenarioError(f"At most {MOST_LINKS} generations of functions: name fewer.")
-        self.server = f"192.0.2.{4 * number + 1}"
-        self.address = f"192.0.2.{4 * number + 2}"
-        self._near, self._far = f"near{number}", f"far{number}"
+    near: str
+    far: str
+    server: str
+    address: str
+
+
+class Link:
+    """A link to the network of the process `pid`."""
+
+    def __init__(self, ends: Ends, pid: int) -> None:
+        self.server = ends.server
+        self.address = ends.address
+        self._near, self._far = ends.near, ends.far
         # Held open, the host stays when its last process has ended: what is sent to it is still lost, not refused.
         self._network = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -49,6 +57,16 @@ class Link:
         permanent = ["nud", "permanent"]
         _run("ip", "neigh", "replace", self.address, "lladdr", far_hardware, "dev", self._near, *permanent)
         self._inside("ip", "neigh", "replace", self.server, "lladdr", near_hardware, "dev", self._far, *permanent)
+
+    def open_loopback(self) -> None:
+        """Of the other host: a new network comes with its loopback down."""
+        self._inside("ip", "link", "set", "lo", "up")
+
+    def delay(self, half_s: float) -> None:
+        """Hold every packet for so long, each way, by the kernel's netem. ScenarioError where it has none."""
+        netem = ["root", "netem", "delay", f"{half_s * 1e6:.0f}us", "limit", "100000"]
+        self._inside("tc", "qdisc", "add", "dev", self._far, *netem)
+        _run("tc", "qdisc", "add", "dev", self._near, *netem)
 
     def cut(self) -> None:
         """From now on every packet on the link is lost, without any sign to either end."""

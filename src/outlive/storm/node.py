@@ -3,6 +3,7 @@
 import http.client
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 
 from outlive.storm.children import Child, environment
@@ -14,15 +15,20 @@ _POLL_S = 0.05
 
 
 class Node:
-    """`outlive serve URL` with its listener of `option` (`--postgres`) at `host`:`port`, ready when constructed."""
+    """`outlive serve URL` with its listener of `option` (`--postgres`) at `host`:`port`, ready when constructed.
 
-    def __init__(self, url: str, option: str, host: str, port: int, http_port: int) -> None:
+    `secrets` are variables of its environment to which the URL refers.
+    """
+
+    def __init__(
+        self, url: str, option: str, host: str, port: int, http_port: int, *, secrets: Mapping[str, str] | None = None
+    ) -> None:
         self.port = port
         self._http_port = http_port
         self._log: list[str] = []
         listeners = [option, f"{host}:{port}", "--http", f"127.0.0.1:{http_port}", "--log-level", "warning"]
         # Nobody balances load before it: it need not wait until that has seen that it is to end.
-        settings = {**environment(), "OUTLIVE_DRAIN_DELAY_S": "0"}
+        settings = {**environment(), "OUTLIVE_DRAIN_DELAY_S": "0", **(secrets or {})}
         command = [sys.executable, "-m", "outlive", "serve", url, *listeners]
         self._child = Child(command, self._log.append, environment=settings)
         deadline = time.monotonic() + READY_TIMEOUT_S

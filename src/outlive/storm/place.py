@@ -7,9 +7,11 @@ from typing import Protocol
 
 from outlive.storm import room
 from outlive.storm.children import Child
-from outlive.storm.links import Link, open_loopback
+from outlive.storm.errors import ScenarioError
+from outlive.storm.links import Ends, Link, open_loopback
 
 LOOPBACK = "127.0.0.1"
+MOST_LINKS = 63  # networks of four addresses in 192.0.2.0/24, the range for documentation (RFC 5737)
 
 
 class Host(Protocol):
@@ -54,14 +56,21 @@ class Room:
         return usual  # nobody else is here
 
     def host(self, child: Child) -> Host:
-        return _FarHost(child, Link(next(self._numbers), child.pid))
+        number = next(self._numbers)
+        if number >= MOST_LINKS:
+            raise ScenarioError(f"At most {MOST_LINKS} generations of functions: name fewer.")
+        server, address = f"192.0.2.{4 * number + 1}", f"192.0.2.{4 * number + 2}"
+        return FarHost(child, Link(Ends(f"near{number}", f"far{number}", server, address), child.pid))
 
 
-class _FarHost:
+class FarHost:
+    """Behind a link of its own."""
+
     def __init__(self, child: Child, link: Link) -> None:
         self._child = child
         self._link = link
         self.server = link.server
+        self.address = link.address
 
     def vanish(self) -> None:
         self._link.cut()

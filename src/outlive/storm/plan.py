@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where functions connect, and as whom. `scheme` names the protocol as a URL does."""
+    """Where functions connect, and as whom. `scheme` names the protocol as a URL does; `tables` is what the names of
+    the storm's own tables begin with; `tls` and the files are as Outlive's options of these names.
+    """
 
     scheme: str
     host: str
@@ -14,6 +16,11 @@ class Target:
     user: str
     database: str
     password: str = field(repr=False)
+    tables: str = ""
+    tls: str = "disabled"
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

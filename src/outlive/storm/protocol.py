@@ -1,7 +1,7 @@
 """What the scenario needs of a protocol: functions' connections by an unmodified driver, and an eye on the database."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Protocol, cast
@@ -12,7 +12,9 @@ from outlive.storm.plan import Target
 ITEMS: Final = 10_000
 """Rows that functions of unfinished transactions hold a lock on: a row each, or they would wait for the dead."""
 
-_MODULES: Final[Mapping[str, str]] = MappingProxyType({"postgresql": "outlive.storm.postgres"})
+_MODULES: Final[Mapping[str, str]] = MappingProxyType(
+    {"mysql": "outlive.storm.mysql", "postgresql": "outlive.storm.postgres"}
+)
 
 
 class WrongAnswerError(Exception):
@@ -26,11 +28,21 @@ class Connection(Protocol):
     def endpoint(self) -> tuple[str, int]:
         """The function's own end: address and port, as the server tells whose connection it is."""
 
-    async def request(self, function: int, turn: int) -> None:
-        """One transaction: it writes a row, reads what this function has written, and commits. WrongAnswerError."""
+    @property
+    def number(self) -> int:
+        """The server's number of the connection, as it was told at the login (CONNECTION_ID(), pg_backend_pid())."""
+
+    async def request(self, function: int, turn: int, database_s: float = 0.0) -> None:
+        """One transaction: it writes a row, reads what this function has written, and commits. WrongAnswerError.
+
+        Its read takes `database_s` at the database.
+        """
 
     async def leave_open(self, function: int) -> None:
         """Start a transaction that holds a lock, and stop there."""
+
+    async def close(self) -> None:
+        """Say goodbye as the driver does, and close."""
 
 
 class Driver(Protocol):
@@ -48,11 +60,14 @@ class Driver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One connection as the database sees it: the client's end, and whether a transaction is open."""
+    """One connection as the database sees it: the client's end, whether a transaction is open (None: the observer may
+    not know), and the server's number of it.
+    """
 
     address: str
     port: int
-    in_transaction: bool
+    in_transaction: bool | None
+    number: int = 0
 
 
 class Observer(Protocol):
@@ -62,11 +77,27 @@ class Observer(Protocol):
     def version(self) -> str:
         """The database's product and version."""
 
+    @property
+    def number(self) -> int:
+        """The server's number of this connection."""
+
     def prepare(self) -> None:
         """Make the tables that functions use, empty."""
 
+    def remove(self) -> None:
+        """Drop these tables."""
+
     def limit(self) -> int:
         """How many connections the database allows in all (max_connections)."""
+
+    def reserved(self) -> int:
+        """How many of them are not for functions: superusers' and other reserved ones."""
+
+    def end(self, numbers: Iterable[int]) -> None:
+        """End these connections, as far as they are there and may be ended by this user."""
+
+    def ping(self) -> None:
+        """Use the connection, so that nobody takes it for a dead function's."""
 
     def look(self) -> list[Backend]:
         """Every client's connection that the database counts now, without this one."""
@@ -95,5 +126,5 @@ def _module(scheme: str) -> _Module:
         return cast(_Module, importlib.import_module(_MODULES[scheme]))
     except ModuleNotFoundError as error:
         raise ScenarioError(
-            f"The functions' driver needs the package {error.name}: run pip install 'outlive[embedded]'."
+            f"The functions' driver needs the package {error.name}: run pip install 'outlive[storm]'."
         ) from None

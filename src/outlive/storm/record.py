@@ -69,11 +69,13 @@ class Record:
     requests: list[Request] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
-    deaths: list[float] = field(default_factory=list)  # when each generation vanished, in seconds into the run
+    births: list[float] = field(default_factory=list)  # when each generation began, in seconds into the run
+    deaths: list[float] = field(default_factory=list)  # when each generation vanished
     functions: int = 0
     handshakes: int = 0
     dangling: int = 0
     open_transactions: int = 0
+    sees_transactions: bool = True  # else the observer may not know of them
     seconds: float = 0.0  # how long it took, when it is over
 
     def add(self, request: Request) -> None:
@@ -90,7 +92,8 @@ class Record:
 
     def see(self, backends: Sequence[Backend], dangling: int) -> Look:
         """One more look at the database."""
-        look = Look(self.at, len(backends), dangling, sum(backend.in_transaction for backend in backends))
+        look = Look(self.at, len(backends), dangling, sum(backend.in_transaction or False for backend in backends))
+        self.sees_transactions = self.sees_transactions and all(each.in_transaction is not None for each in backends)
         self.looks.append(look)
         return look
 

@@ -1,0 +1,162 @@
+"""Where a storm's functions are: behind links of their own that are cut, or on this host, frozen. And how far away."""
+
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from typing import Final, Literal, Protocol
+
+from outlive.storm import doorway
+from outlive.storm.children import Child, environment
+from outlive.storm.doorway import Doorway
+from outlive.storm.errors import ScenarioError
+from outlive.storm.knock import line_of
+from outlive.storm.links import Link
+from outlive.storm.place import FarHost, Host, Machine
+from outlive.storm.plan import Target
+
+RttBy = Literal["netem", "relay", "none"]
+_KNOCK_TIMEOUT_S: Final = 15.0
+_PROMPT_S: Final = 1.0
+"""A login from an address that the server has to look up first (MySQL asks DNS for names) takes longer: then it must
+not see these addresses."""
+
+
+class Ground(Protocol):
+    """Where functions live. `deaths` says in words how they vanish, `rtt_by` what makes their way long, and `relay_s`
+    is the round-trip time that their own relay has to add. `masked`: servers see all of them under one address.
+    """
+
+    deaths: str
+    rtt_by: RttBy
+    relay_s: float
+    masked: bool
+    before: tuple[str, ...]
+    """What is put before the command of a process of functions."""
+
+    def host(self, child: Child) -> Host:
+        """The host on which this process runs."""
+
+    def seen(self, target: Target, host: Host | None) -> Target:
+        """`target` as functions on this host reach it."""
+
+    def close(self) -> None:
+        """Remove all of it. Idempotent."""
+
+
+class Links:
+    """Every process of functions is a host of its own, whose link is cut."""
+
+    before: tuple[str, ...] = ("unshare", "--net", "--")
+
+    def __init__(self, loopback: str, rtt_s: float, *, masked: bool) -> None:
+        self.masked = masked
+        self.deaths = (
+            "each generation's network links are cut, then its processes are killed: not one FIN reaches the servers"
+        )
+        self._doorway = Doorway(loopback, masked=masked)
+        self._netem_s = rtt_s if rtt_s > 0 and _has_netem() else 0.0
+        self.rtt_by: RttBy = "none" if rtt_s <= 0 else "netem" if self._netem_s else "relay"
+        self.relay_s = rtt_s if self.rtt_by == "relay" else 0.0
+
+    def host(self, child: Child) -> Host:
+        link = self._doorway.link(child.pid)
+        if self._netem_s:
+            link.delay(self._netem_s / 2)
+        return _Linked(child, link, self._doorway)
+
+    def seen(self, target: Target, host: Host | None) -> Target:
+        assert host is not None
+        return replace(target, host=host.server)
+
+    def close(self) -> None:
+        self._doorway.close()
+
+
+class _Linked(FarHost):
+    def __init__(self, child: Child, link: Link, way: Doorway) -> None:
+        super().__init__(child, link)
+        self._way: Doorway | None = way
+
+    def close(self) -> None:
+        super().close()
+        way, self._way = self._way, None
+        if way is not None:
+            way.free(self._link)
+
+
+class Frozen(Machine):
+    """Functions run on this host and are frozen: no root needed."""
+
+    masked = True
+
+    def __init__(self, reason: str, rtt_s: float) -> None:
+        super().__init__(reason)
+        self.rtt_by: RttBy = "relay" if rtt_s > 0 else "none"
+        self.relay_s = rtt_s
+
+    def seen(self, target: Target, host: Host | None) -> Target:
+        return target
+
+    def close(self) -> None:
+        """Nothing stays of it."""
+
+
+def ground_for(target: Target, rtt_s: float, *, loopback: str, reason: str = "") -> Ground:
+    """Links where this host allows them and the database, at `loopback`, lets functions in through one; it is tried.
+
+    `reason` is why there must be none. Without links functions are frozen, and the reason is in `deaths`.
+    """
+    why = reason or doorway.obstacle()
+    if why:
+        return Frozen(why, rtt_s)
+    # Under their own addresses functions can be told apart; a database may know its users under this host's only.
+    for masked in (False, True):
+        try:
+            made = Links(loopback, rtt_s, masked=masked)
+        except ScenarioError as error:
+            return Frozen(str(error), rtt_s)
+        if _lets_in(made, target):
+            return made
+        made.close()
+    return Frozen("the database cannot be reached through a link", rtt_s)
+
+
+def _lets_in(ground: Links, target: Target) -> bool:
+    """Whether a function behind a link gets a connection, at once."""
+    said: list[str] = []
+    child = Child(
+        [sys.executable, "-m", "outlive.storm.knock", target.scheme],
+        said.append,
+        before=ground.before,
+        environment=environment(),
+    )
+    host: Host | None = None
+    try:
+        _wait(child, said, "ready")
+        host = ground.host(child)
+        began = time.monotonic()
+        child.tell(line_of(replace(target, host=host.server)))
+        _wait(child, said, "in")
+        return "in" in said and time.monotonic() - began < _PROMPT_S + 10 * (ground.relay_s or 0.0)
+    except ScenarioError:
+        return False
+    finally:
+        child.kill()
+        if host is not None:
+            host.close()
+
+
+def _wait(child: Child, said: list[str], word: str) -> None:
+    deadline = time.monotonic() + _KNOCK_TIMEOUT_S
+    while word not in said and not child.ended.wait(0.02) and time.monotonic() < deadline:
+        continue
+
+
+def _has_netem() -> bool:
+    """Tried in a network that goes with the program."""
+    command = ["unshare", "--net", "--", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
