@@ -46,6 +46,18 @@ SCRIPTS = [
         setup=T,
     ),
     script(
+        "what SELECT INTO found",
+        "SELECT n FROM t",
+        held("SELECT 4 INTO @z", "user_variable"),
+        held("SELECT FOUND_ROWS()", "user_variable"),
+        held("SELECT n FROM t LIMIT 3", "user_variable"),
+        held("SELECT n FROM t WHERE n = 2 INTO @z", "user_variable"),
+        held("SELECT ROW_COUNT(), FOUND_ROWS()", "user_variable"),
+        held("SELECT n FROM t WHERE n > 100 INTO @z", "user_variable"),
+        held("SELECT FOUND_ROWS()", "user_variable"),
+        setup=T,
+    ),
+    script(
         "get_lock",
         held("SELECT GET_LOCK('a', 0)", "get_lock"),
         held("SELECT GET_LOCK('a', 0), IS_FREE_LOCK('b')", "get_lock"),

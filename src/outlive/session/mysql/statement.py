@@ -162,6 +162,9 @@ class Statement:
         elif kind == USER_VARIABLE:
             if last.kind == WORD and (last.value or b"").upper() == b"INTO":
                 self.hold(Hold("user_variable", token.value, HOLD))
+                # Its reply says how many rows it took, which is not what FOUND_ROWS() says of it (10.11: 0 without a
+                # table, measured).
+                self.after |= ASK_FOUND_ROWS
         elif kind == QUOTED:
             self._name((token.value or b"").upper(), last)
         elif kind == MIXED:
