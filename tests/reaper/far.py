@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
@@ -87,7 +88,20 @@ class Far:
         return found
 
 
+def _probe_often() -> None:
+    """Of the calling thread's network: after a second of silence, each second, and never given up in a test's time."""
+    for name, value in (("time", 1), ("intvl", 1), ("probes", 100)):
+        Path(f"/proc/sys/net/ipv4/tcp_keepalive_{name}").write_text(str(value))
+
+
 @contextlib.contextmanager
 def far(name: str, **options: Any) -> Iterator[Far]:
-    with Hosts() as hosts, SERVERS[name](namespace=hosts.server, host="0.0.0.0", tls=False, **options) as server:
-        yield Far(hosts, server)
+    """Its kernel's keepalive is quick, as doctor recommends."""
+    with Hosts() as hosts:
+        in_namespace(hosts.server, _probe_often)
+        with _server(name, hosts, options) as server:
+            yield Far(hosts, server)
+
+
+def _server(name: str, hosts: Hosts, options: dict[str, Any]) -> DatabaseServer | PostgresServer:
+    return SERVERS[name](namespace=hosts.server, host="0.0.0.0", tls=False, **options)

@@ -15,11 +15,14 @@ from outlive.census.connection import Connection, Kind
 from outlive.census.errors import CensusError
 from outlive.census.session import Session
 from outlive.census.sessions import session_of
+from outlive.doctor.examination import Examination, examine
+from outlive.doctor.finding import Finding, Severity
 from outlive.reaper.hands import Outcome
 from outlive.reaper.reaper import HANDS, Reaper
-from outlive.reaper.round import Plan
+from outlive.reaper.round import Plan, Round
 
 from ..servers.database import APP
+from ..servers.processes import eventually
 from .far import SERVERS, Far, far
 from .program import list_hosts, run_json
 
@@ -57,6 +60,28 @@ def ids(place: Far, connections: list[Any]) -> set[int]:
     return {place.number(connection) for connection in connections}
 
 
+def examined_now(place: Far) -> Examination:
+    return place.run(lambda: examine(place.database()))
+
+
+def subjects(examined: Examination) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in examined.findings}
+
+
+def silent_peers(place: Far, count: int) -> Examination:
+    """The doctor's report when the kernel has found so many peers to be dead."""
+    found: list[Examination] = []
+
+    def all_found() -> bool:
+        found.append(examined_now(place))
+        sockets = found[-1].sockets
+        assert sockets is not None
+        return sockets.silent == count
+
+    eventually(all_found)
+    return found[-1]
+
+
 def test_a_full_database_serves_the_next_generation(place: Far, tmp_path: Path) -> None:
     """The reaper gets in by the place that is kept for operators; who has none is told what to do."""
     living, vanishing = place.hosts.add_client(), place.hosts.add_client()
@@ -73,6 +98,13 @@ def test_a_full_database_serves_the_next_generation(place: Far, tmp_path: Path) 
     refused = run_json("reap", place.url(APP), "--alive-hosts", hosts, namespace=place.namespace, status=1)
     assert refused["full"]
     assert ("superuser_reserved_connections" if place.is_postgres else "CONNECTION_ADMIN") in refused["remedy"]
+
+    examined = silent_peers(place, len(lost) + 1)
+    assert examined.limits["for_users"] == LIMIT
+    assert subjects(examined)["places"].severity is Severity.CRITICAL
+    assert subjects(examined)["sockets"].severity is Severity.WARNING
+    by_host = {holder.name: holder.connections for holder in examined.holders("host") if holder.name != "unix socket"}
+    assert by_host == {living.address: len(kept), vanishing.address: len(lost) + 1}
 
     arguments = ("reap", place.url(), "--idle", f"{IDLE_S}s", "--alive-hosts", hosts)
     shown = run_json(*arguments, namespace=place.namespace)
@@ -93,6 +125,41 @@ def test_a_full_database_serves_the_next_generation(place: Far, tmp_path: Path) 
     following = [place.connect(living) for _ in lost]
     for connection in (*kept, *following):
         connection.close()
+
+
+def test_a_client_that_has_closed_is_told_from_one_that_vanished(place: Far) -> None:
+    """CLOSE_WAIT: its FIN came, and the server is not done with its statement, which no reaper ends."""
+    leaving = place.connect(place.hosts.add_client())
+    number = place.number(leaving)
+    if place.is_postgres:
+        leaving.pgconn.send_query(b"SELECT pg_sleep(20)")
+        leaving.pgconn.flush()
+    else:
+        leaving._execute_command(3, "SELECT SLEEP(20)")
+    eventually(lambda: any(found.active for found in examined_now(place).holders("user") if found.name == APP.user))
+    if place.is_postgres:
+        leaving.pgconn.finish()
+    else:
+        leaving._force_close()
+
+    def waits() -> bool:
+        sockets = examined_now(place).sockets
+        return sockets is not None and sockets.states.get("CLOSE_WAIT") == 1
+
+    eventually(waits)
+    assert "1 in CLOSE_WAIT" in subjects(examined_now(place))["sockets"].measured
+    done = place.run(lambda: once(place))
+    (verdict,) = [verdict for verdict in done.verdicts if verdict.connection.id == number]
+    assert verdict.reasons == ("a statement runs on it",)
+    place.query(f"SELECT pg_terminate_backend({number})" if place.is_postgres else f"KILL {number}")
+
+
+async def once(place: Far) -> Round:
+    reaper = Reaper(place.database(), Plan())
+    try:
+        return await reaper.once()
+    finally:
+        await reaper.close()
 
 
 async def opened(place: Far) -> Session:

@@ -21,10 +21,7 @@ ENDED = 'outlive_reap_kills_total{outcome="ended"}'
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Far]:
-    # Probes of an idle connection after a second, each second.
-    with far(
-        "mariadb", max_connections=20, tcp_keepalive_time=1, tcp_keepalive_interval=1, tcp_keepalive_probes=60
-    ) as it:
+    with far("mariadb", max_connections=20) as it:
         yield it
 
 

@@ -1,6 +1,6 @@
 """PostgreSQL: pg_stat_activity. Statements' texts are never read: they may hold anybody's data.
 
-Source: PostgreSQL manual, 27.2.3 "pg_stat_activity" (the cumulative statistics system).
+Source: PostgreSQL manual, "pg_stat_activity" (the cumulative statistics system).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROWS: Final = 20_000
 _SET_UP: Final = (
     # Names and operators are the server's own, whatever the owner of this database has put where they are looked for.
     "SET search_path = pg_catalog, pg_temp",
-    "SET application_name = 'outlive reap'",
+    "SET application_name = 'outlive operator'",
     "SET statement_timeout = '10s'",
     "SET lock_timeout = '2s'",
     "SET default_transaction_isolation = 'read committed'",
@@ -76,7 +76,7 @@ class PostgresSession(Session):
             Limits(control_connections=0),
             dialer,
             ServerMetrics(str(self.address)),
-            dead_man_s=dead_man_s,
+            dead_man_s=0 if self.plain else dead_man_s,
             prepared_statements=1,
         )
         return server, key_of(database.user, database.database or MAINTENANCE_DATABASE)

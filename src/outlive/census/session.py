@@ -28,16 +28,20 @@ _GOODBYE_S: Final = 2.0
 class Session(ABC):
     """A session as `database` says, at its first host. `open` before use; `close` in any case.
 
-    `stays_s` is for how long it may be silent: then the server ends it by itself, should this process vanish.
+    `stays_s` is for how long it may be silent: well after that the server ends it, should this process vanish.
+    `plain`: without such timeouts, where the database would show them in place of those that everybody has.
     """
 
     when_full: ClassVar[str]
     """Which connection the database keeps for its operators when it is full, and what to do if that fails too."""
 
-    def __init__(self, database: Database, *, port: int | None = None, stays_s: float = 0.0) -> None:
+    def __init__(
+        self, database: Database, *, port: int | None = None, stays_s: float = 0.0, plain: bool = False
+    ) -> None:
         self.database = database
         self.address = Address(database.hosts[0].host, port or database.hosts[0].port)
         self.stays_s = stays_s
+        self.plain = plain
         self._connection: Any = None
         self._dialer: Any = None
 

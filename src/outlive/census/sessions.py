@@ -13,6 +13,8 @@ from outlive.config.model import Database, Protocol
 SESSIONS: Final[Mapping[Protocol, type[Session]]] = {"mysql": MySQLSession, "postgresql": PostgresSession}
 
 
-def session_of(database: Database, *, port: int | None = None, stays_s: float = 0.0) -> Session:
-    """A session, not yet opened, of the protocol that the database's URL names; `port` in place of the URL's."""
-    return SESSIONS[database.scheme](database, port=port, stays_s=stays_s)
+def session_of(database: Database, *, port: int | None = None, stays_s: float = 0.0, plain: bool = False) -> Session:
+    """A session, not yet opened, of the protocol that the database's URL names; `port` in place of the URL's. See
+    `Session` for the rest.
+    """
+    return SESSIONS[database.scheme](database, port=port, stays_s=stays_s, plain=plain)

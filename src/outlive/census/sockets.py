@@ -6,6 +6,7 @@ send: a keepalive probe, or data. Sources: proc(5) and the kernel's documentatio
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import struct
@@ -13,9 +14,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-_TABLES: Final = ("/proc/self/net/tcp", "/proc/self/net/tcp6")
+if TYPE_CHECKING:
+    from outlive.census.session import Session
+
+_TABLES: Final = ("/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6")
 _STATES: Final = (
     "",
     "ESTABLISHED",
@@ -48,6 +52,7 @@ class Socket:
     unacked: int = 0
     retransmits: int = 0
     probes: int = 0
+    inode: int = 0
 
 
 class Fate(StrEnum):
@@ -83,6 +88,7 @@ def _socket(fields: list[str]) -> Socket:
         int(fields[4].partition(":")[0], 16),
         int(fields[6], 16),
         int(fields[8]),
+        int(fields[9]),
     )
 
 
@@ -119,9 +125,12 @@ class SocketTable:
 
     def __init__(self, sockets: Iterable[Socket], server_port: int) -> None:
         listed = list(sockets)
-        self.listens = any(one.state == "LISTEN" and one.local_port == server_port for one in listed)
-        mine = [one for one in listed if one.local_port == server_port and one.state != "LISTEN"] * self.listens
-        self.server_side: Mapping[tuple[str, int], Socket] = {(one.peer, one.peer_port): one for one in mine}
+        self.listener = next((one for one in listed if one.state == "LISTEN" and one.local_port == server_port), None)
+        self.server_side: Mapping[tuple[str, int], Socket] = {
+            (one.peer, one.peer_port): one
+            for one in listed
+            if one.local_port == server_port and one.state != "LISTEN" and self.listener is not None
+        }
         self._client_side = {
             (one.local, one.local_port) for one in listed if one.peer_port == server_port and one.state == "ESTABLISHED"
         }
@@ -149,6 +158,14 @@ class SocketTable:
         return Fate.UNKNOWN, ""
 
 
-def socket_table(server_port: int) -> SocketTable:
-    """The table of now."""
-    return SocketTable(read_sockets(), server_port)
+async def local_sockets(session: Session) -> SocketTable | None:
+    """The table of now, where the database's sockets are in it: where the other end of `session`'s own connection is.
+
+    That is known by its port, so that a forwarded port or another server with this number is not taken for the
+    database. Raises CensusError.
+    """
+    host, port = session.own_end
+    table = SocketTable(await asyncio.to_thread(read_sockets), session.address.port)
+    if not table.holds(host, port) or (await session.seen_as())[1] != port:
+        return None
+    return table

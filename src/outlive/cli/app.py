@@ -13,6 +13,7 @@ from typer.main import get_command
 from outlive import __version__
 from outlive.cli.check import check
 from outlive.cli.demo import demo
+from outlive.cli.doctor import doctor
 from outlive.cli.output import FAILED, OK, USAGE, say, say_problems
 from outlive.cli.reap import reap
 from outlive.cli.serve import serve
@@ -34,6 +35,7 @@ app.command()(serve)
 app.command()(check)
 app.command()(demo)
 app.command()(reap)
+app.command()(doctor)
 app.command()(storm)
 
 

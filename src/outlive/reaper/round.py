@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from outlive.census.connection import Census, Connection, Kind
 from outlive.census.session import Session
-from outlive.census.sockets import SocketTable, plain_address, socket_table
+from outlive.census.sockets import local_sockets, plain_address
 from outlive.reaper.alive_hosts import Hosts
 from outlive.reaper.evidence import Evidence
 from outlive.reaper.hands import Hands, Outcome
@@ -157,23 +157,11 @@ async def gather(session: Session, census: Census, plan: Plan, alive: Hosts | No
     answers = {}
     if plan.probe:
         answers = await probe_all(_places(clients, addresses), port=plan.probe_port, timeout_s=plan.probe_timeout_s)
-    return Evidence(alive, answers, await kernels_view(session), addresses)
+    return Evidence(alive, answers, await local_sockets(session), addresses)
 
 
 def _places(clients: Iterable[Connection], addresses: dict[str, tuple[str, ...]]) -> list[tuple[str, int]]:
     return [(place, found.port) for found in clients for place in (addresses.get(found.host) or (found.host,))]
-
-
-async def kernels_view(session: Session) -> SocketTable | None:
-    """The kernel's table, where the database's sockets are in it: where our own connection's other end is.
-
-    It is known by its port, so that a forwarded port or another server with this number is not taken for the database.
-    """
-    host, port = session.own_end
-    table = await asyncio.to_thread(socket_table, session.address.port)
-    if not table.holds(host, port) or (await session.seen_as())[1] != port:
-        return None
-    return table
 
 
 async def _addresses(hosts: set[str]) -> dict[str, tuple[str, ...]]:

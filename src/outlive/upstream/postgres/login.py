@@ -31,8 +31,10 @@ def dead_man_options(seconds: int, *, slow_client_s: float) -> dict[bytes, bytes
 
     In the startup packet they survive RESET ALL and DISCARD ALL. An idle session ends by idle_session_timeout, one in a
     transaction when TCP finds nobody, a statement at the next look at its socket: all within `seconds`. PostgreSQL 14
-    is the oldest that knows them.
+    is the oldest that knows them. 0: none, for a session that has what any client's has.
     """
+    if not seconds:
+        return {}
     interval = max(1, seconds // 6)
     count = 3 if seconds > 3 else 2
     found = {
