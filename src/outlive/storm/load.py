@@ -18,7 +18,7 @@ until the answer to the last: for all of them but half a round trip at either en
 
 HANDSHAKE_ROUND_TRIPS: Final[Mapping[str, int]] = MappingProxyType({"mysql": 3, "postgresql": 4})
 """Until a new connection can take a request, without TLS: TCP, the greeting (MySQL) or the choice of SCRAM
-(PostgreSQL), and the login, which is two with SCRAM. Measured with asyncmy and psycopg; others say more to begin with.
+(PostgreSQL), and the login, which is two with SCRAM. Measured with aiomysql and psycopg; others say more to begin with.
 """
 
 

@@ -1,0 +1,87 @@
+"""One remedy's panel: the database's connections over time, and below, how many requests of each generation were
+refused. Those of several remedies have the same axes.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from outlive.storm.comparison.drawing import Box, line, rectangle, steps, text
+from outlive.storm.comparison.words import share
+from outlive.storm.record import Look
+from outlive.storm.results import Result
+
+WIDTH, HEIGHT = 400.0, 208.0
+_LEFT, _RIGHT, _TOP, _BELOW = 34.0, 4.0, 14.0, 40.0
+_CELL = 17.0
+_HEADROOM = 1.12
+
+
+def panel(result: Result, seconds: float, left: float = 0.0, top: float = 0.0, *, width: float = WIDTH) -> list[str]:
+    """Its marks, at this place of a drawing."""
+    record = result.record
+    assert record is not None
+    plot = Box(
+        left + _LEFT,
+        top + _TOP,
+        width - _LEFT - _RIGHT,
+        HEIGHT - _TOP - _BELOW,
+        seconds,
+        record.limit * _HEADROOM,
+    )
+    looks = list(_changes(record.looks))
+    marks = [
+        *(line(plot.left, plot.y(value), plot.right, plot.y(value), "grid") for value in _ticks(record.limit)),
+        *(text(plot.left - 5, plot.y(value) + 4, f"{value}", anchor="end") for value in _ticks(record.limit)),
+        steps(plot, [(look.at, 0, look.dangling) for look in looks], "dangling"),
+        steps(plot, [(look.at, look.dangling, look.connections) for look in looks], "alive"),
+        line(plot.left, plot.y(record.limit), plot.right, plot.y(record.limit), "limit"),
+        text(plot.right, plot.y(record.limit) - 4, f"max_connections {record.limit}", "limit-name", anchor="end"),
+    ]
+    if record.budget is not None:
+        marks.append(line(plot.left, plot.y(record.budget), plot.right, plot.y(record.budget), "budget"))
+        marks.append(
+            text(plot.right, plot.y(record.budget) - 4, f"budget {record.budget}", "budget-name", anchor="end")
+        )
+    return [*marks, *_cells(result, plot)]
+
+
+def _cells(result: Result, plot: Box) -> Iterator[str]:
+    """One for each generation, as wide as it lived."""
+    record = result.record
+    assert record is not None
+    requests = Counter(request.generation for request in record.requests)
+    refused = result.refused_by_generation
+    top = plot.bottom + 4
+    for number, birth in enumerate(record.births):
+        end = record.births[number + 1] if number + 1 < len(record.births) else _last(record.deaths, birth)
+        left, right = plot.x(birth) + 0.5, plot.x(end) - 0.5
+        part = refused[number] / requests[number] if requests[number] else 0.0
+        title = f"generation {number + 1}: {refused[number]} of {requests[number]} requests refused"
+        yield rectangle(left, top, right - left, _CELL, "empty", title=title)
+        if part:
+            opacity = f' fill-opacity="{0.25 + 0.75 * part:.2f}"'
+            yield rectangle(left, top, right - left, _CELL, "refused", title=title, more=opacity)
+        if right - left > 28:
+            kind = "cell-name full" if part else "cell-name"
+            yield text((left + right) / 2, top + 12, share(refused[number], requests[number]), kind, anchor="middle")
+    yield text(plot.left, top + _CELL + 14, "refused, by generation", "cell-name")
+
+
+def _last(deaths: Sequence[float], birth: float) -> float:
+    return deaths[-1] if deaths else birth
+
+
+def _changes(looks: Sequence[Look]) -> Iterator[Look]:
+    """The first look, each that differs from the one before, and the last."""
+    last: Look | None = None
+    for look in looks:
+        if last is None or (look.connections, look.dangling) != (last.connections, last.dangling):
+            yield look
+        last = look
+    if last is not None:
+        yield last
+
+
+def _ticks(limit: int) -> list[int]:
+    step = next(step for step in (5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 5000, 50_000) if limit / step <= 4.5)
+    return list(range(0, limit - step // 2, step))
