@@ -1,0 +1,1 @@
+"""Which remedy fits a load: the arithmetic, a simulation under the storm's own definitions, and a ranked answer."""

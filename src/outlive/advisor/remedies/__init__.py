@@ -1,0 +1,1 @@
+"""The remedies, one judgement each: what it comes to for this load, what it costs, and when it stops being right."""
