@@ -108,6 +108,12 @@ class Calibration:
     timing: Timing
     compared: Mapping[str, Compared]
 
+    def applied(self, counted: Timing) -> Timing:
+        """`counted` round trips with what this machine takes beside them."""
+        own = Timing.of(self.measured.load, self.measured.scheme)
+        more_s = self.timing.handshake_s - own.handshake_s
+        return replace(counted, request_s=self.timing.request_s, handshake_s=counted.handshake_s + more_s)
+
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
         return {

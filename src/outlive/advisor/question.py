@@ -1,5 +1,7 @@
 """What is asked: the load, the database, and what may be changed. One table of fields serves JSON and prompts."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from dataclasses import field as _field
@@ -61,7 +63,7 @@ class Question:
         _require(self.places >= 1, "others", f"leaves none of {self.limit} connections")
 
     @classmethod
-    def of(cls, given: Mapping[str, object]) -> "Question":
+    def of(cls, given: Mapping[str, object]) -> Question:
         """From JSON's members, named as the fields are. QuestionError for one that is unknown or of the wrong type."""
         known = {each.name: each for each in fields(cls)}
         for name in given:

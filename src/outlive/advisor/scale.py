@@ -117,11 +117,15 @@ def world_of(arithmetic: Arithmetic, functions: int | None = None, seed: int = 1
     return World(load, Database(question.places, question.timeout_s / time_scale), question.database, tuple(notes))
 
 
-def confirm(
-    answer: Answer, world: World, *, most: int = MOST, calibrated: Timing | None = None
-) -> dict[str, Simulated]:
+def counted(answer: Answer, world: World) -> Timing:
+    """What things take by their round trips alone."""
+    server = answer.question.server
+    timing = Timing.of(world.load, world.scheme)
+    return replace(timing, handshake_s=server.handshake_round_trips(tls=answer.question.tls) * world.load.rtt_s)
+
+
+def confirm(answer: Answer, world: World, timing: Timing, *, most: int = MOST) -> dict[str, Simulated]:
     """Every remedy of `answer` that is a policy, simulated."""
-    timing = calibrated or Timing.of(world.load, world.scheme, tls_round_trips=_tls_round_trips(answer))
     found: dict[str, Simulated] = {}
     for judgement in answer.ranked:
         if judgement.policy is not None:
@@ -177,7 +181,3 @@ def _times(predicted: Predicted, weight: int) -> Predicted:
         **{name: getattr(predicted, name) * weight for name in _COUNTS},
         refused_by_generation=tuple(each * weight for each in predicted.refused_by_generation),
     )
-
-
-def _tls_round_trips(answer: Answer) -> int:
-    return sum(trips for _, trips in answer.question.server.tls_round_trips) if answer.question.tls else 0

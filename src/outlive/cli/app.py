@@ -11,6 +11,7 @@ import typer
 from typer.main import get_command
 
 from outlive import __version__
+from outlive.cli.advise import advise
 from outlive.cli.check import check
 from outlive.cli.demo import demo
 from outlive.cli.doctor import doctor
@@ -37,6 +38,7 @@ app.command()(demo)
 app.command()(reap)
 app.command()(doctor)
 app.command()(storm)
+app.command()(advise)
 
 
 def _show_version(wanted: bool) -> None:

@@ -41,9 +41,9 @@ class Timing:
     """Between a generation's end and the next one's begin."""
 
     @classmethod
-    def of(cls, load: Load, scheme: str, *, tls_round_trips: int = 0) -> "Timing":
-        """By counting round trips; `scheme` names the protocol as a URL does (an unknown one: PostgreSQL's)."""
-        trips = HANDSHAKE_ROUND_TRIPS.get(scheme, HANDSHAKE_ROUND_TRIPS["postgresql"]) + tls_round_trips
+    def of(cls, load: Load, scheme: str) -> "Timing":
+        """By counting round trips, without TLS. `scheme`: the protocol, as a URL names it; else PostgreSQL's."""
+        trips = HANDSHAKE_ROUND_TRIPS.get(scheme, HANDSHAKE_ROUND_TRIPS["postgresql"])
         return cls(
             handshake_s=trips * load.rtt_s,
             # TCP's, and the one whose answer says that all is full.
