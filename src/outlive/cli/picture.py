@@ -63,7 +63,7 @@ class Picture:
         seconds = max([_expected_s(demo), *(record.seconds for record in records)])
         status = Text.assemble((f"{monotonic() - self._began:4.0f} s  ", "bold"), self._line)
         columns = min(COLUMNS, max(1, self._console.width - FRAME))
-        return Group(*(_panel(record, seconds, columns) for record in records), status)
+        return Group(*(panel(record, seconds, columns) for record in records), status)
 
 
 def _expected_s(demo: Demo) -> float:
@@ -73,7 +73,8 @@ def _expected_s(demo: Demo) -> float:
     return demo.size.generations * generation_s + demo.size.settle_s + 1.0
 
 
-def _panel(record: Record, seconds: float, columns: int) -> Panel:
+def panel(record: Record, seconds: float, columns: int) -> Panel:
+    """One run, `columns` wide for `seconds`."""
     lines = [*_history(record, seconds, columns), _connections(record), _requests(record), _latency(record)]
     if record.seconds:
         title = f"{record.name}: {record.functions} functions, all dead"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,6 +17,8 @@ PAGE: Final = "outlive-storm.html"
 WORLD_LIFETIME_S: Final = 600.0
 """An instance lives ten minutes in the world: its lifetime in the run gives the time scale."""
 _GENERATION_S: Final = 3.0
+_OVERHEAD_S: Final = 6.0
+"""Of each remedy: programs are started before, and the database is looked at afterwards."""
 
 
 def storm(
@@ -92,22 +94,69 @@ def storm(
     shown = Storm(database, load, chosen, budget or 0, reason="--frozen asks for it" if frozen else "")
     try:
         _run(shown)
+        written = _write(shown, page or (None if json else PAGE), png)
     except ScenarioError as error:
         say(str(error))
         return FAILED
     if json:
         report(shown.as_json())
     else:
-        _show(shown)
-    return OK
+        _show(shown, page or PAGE)
+    return OK if written else FAILED
 
 
 def _run(shown: Storm) -> None:
+    from rich.console import Console
+
+    from outlive.cli.storm_picture import StormPicture
+
     # As Ctrl-C does: what was started is ended in order, and the tables are dropped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    shown.tell = lambda line: print(line, file=sys.stderr)
-    shown.run()
+    console = Console(stderr=True)
+    load = shown.load
+    console.print(
+        f"{load.functions} functions in {load.generations} generations of {load.lifetime_s:g} s, under each of "
+        f"{len(shown.remedies)} remedies: about {_minutes(shown)}. It fills the database.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    with StormPicture(shown, console):
+        shown.run()
 
 
-def _show(shown: Storm) -> None:
-    print(shown.as_json())
+def _minutes(shown: Storm) -> str:
+    seconds = len(shown.remedies) * (shown.load.generations * shown.load.lifetime_s + _OVERHEAD_S)
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def _write(shown: Storm, page: str | None, png: str | None) -> bool:
+    from outlive.storm.comparison.figure import png as drawn
+    from outlive.storm.comparison.page import page as written
+
+    try:
+        if page is not None:
+            Path(page).write_text(written(shown), encoding="utf-8")
+        if png is not None:
+            Path(png).write_bytes(drawn(shown))
+    except OSError as error:
+        say(f"{error.filename} cannot be written: {error.strerror}. Name another file.")
+        return False
+    return True
+
+
+def _show(shown: Storm, page: str) -> None:
+    from rich.console import Console
+
+    from outlive.cli.storm_picture import table
+    from outlive.storm.comparison import words
+
+    console = Console()
+    made = table(shown.results)
+    made.title = words.under_title(shown)
+    console.print(made)
+    lines = [*words.sentences(shown), *(f"{each.name}: skipped, as {each.skipped}." for each in words.skipped(shown))]
+    lines += ["", f"Functions vanish so: {shown.deaths}.", f"Round trips are made by: {shown.rtt_by}."]
+    lines.append(f"The report, with charts: {Path(page).absolute()}")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

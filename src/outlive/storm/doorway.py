@@ -74,15 +74,19 @@ class Doorway:
         # Packets to 127.0.0.0/8 are taken from no link but these.
         Path(f"/proc/sys/net/ipv4/conf/{near}/route_localnet").write_text("1")
         made.open_loopback()
+        made.forget_soon()
         return made
 
-    def free(self, link: Link) -> None:
-        """The link has been closed: its addresses may be used again."""
+    def remove(self, link: Link) -> None:
+        """Its addresses may be used again."""
+        link.remove()
         number = (int(ipaddress.IPv4Address(link.server)) - int(self._base.network_address)) // 4
         self._free.append(number)
 
     def close(self) -> None:
         """Take the rules away. Idempotent."""
+        # What the servers' kernel would go on to say to the dead: a while yet, and to nobody.
+        subprocess.run(["ss", "-K", "dst", str(self._base)], capture_output=True, timeout=_TIMEOUT_S, check=False)
         self._nft.kill()
 
 
@@ -95,6 +99,11 @@ def _rules(name: str, base: ipaddress.IPv4Network, loopback: str, *, masked: boo
     ]
     if masked:
         lines.append(f'add rule ip {name} mask iifname "{name}x*" snat to {loopback}')
+    # When a link is gone, what servers still send to its dead must not look for them elsewhere.
+    lines += [
+        f"add chain ip {name} out {{ type filter hook postrouting priority 0; }}",
+        f'add rule ip {name} out ip daddr {base} oifname != "{name}x*" drop',
+    ]
     return [*lines, f'add rule ip {name} mask iifname "{name}x*" counter comment "ready"']
 
 

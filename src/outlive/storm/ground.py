@@ -79,10 +79,10 @@ class _Linked(FarHost):
         self._way: Doorway | None = way
 
     def close(self) -> None:
-        super().close()
+        self._child.kill()
         way, self._way = self._way, None
         if way is not None:
-            way.free(self._link)
+            way.remove(self._link)
 
 
 class Frozen(Machine):

@@ -94,6 +94,8 @@ class _Instances:
         self._target = target
         self._teller = _Teller()
         self._supply = supply_of(orders.policy, self._connect)
+        # Kept: the collector of garbage would close them, and a function that vanishes closes nothing.
+        self._left_open: list[Connection] = []
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def live(self) -> None:
@@ -166,7 +168,9 @@ class _Instances:
         """A transaction that nobody will finish."""
         try:
             async with asyncio.timeout(self._orders.load.timeout_s):
-                await (await self._supply.lend(function)).leave_open(function)
+                connection = await self._supply.lend(function)
+                self._left_open.append(connection)
+                await connection.leave_open(function)
         except Exception:
             return  # it has no connection: it dies without
 

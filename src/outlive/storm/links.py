@@ -62,6 +62,12 @@ class Link:
         """Of the other host: a new network comes with its loopback down."""
         self._inside("ip", "link", "set", "lo", "up")
 
+    def forget_soon(self) -> None:
+        """The other host's kernel gives its dead processes' sockets up after one try (else after some minutes, and the
+        host stays that long). Whoever they were connected to sees none of it.
+        """
+        self._inside("sh", "-c", "echo 1 > /proc/sys/net/ipv4/tcp_orphan_retries")
+
     def delay(self, half_s: float) -> None:
         """Hold every packet for so long, each way, by the kernel's netem. ScenarioError where it has none."""
         netem = ["root", "netem", "delay", f"{half_s * 1e6:.0f}us", "limit", "100000"]
@@ -77,6 +83,11 @@ class Link:
         network, self._network = self._network, -1
         if network >= 0:
             os.close(network)
+
+    def remove(self) -> None:
+        """`close`, and the link is gone when this returns: else the kernel takes it away some time after the host."""
+        _run("ip", "link", "delete", self._near)
+        self.close()
 
     def _inside(self, *command: str) -> str:
         return _run("nsenter", f"--net=/proc/self/fd/{self._network}", "--", *command, keep=[self._network])

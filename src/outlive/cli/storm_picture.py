@@ -1,0 +1,98 @@
+"""The live picture of `outlive storm`: one remedy after the other, as the database and the functions tell it."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from outlive.cli.picture import ALIVE, DANGLING, FRAME, REFRESH_PER_S, REFUSED, SOFT, panel
+from outlive.storm.comparison import words
+from outlive.storm.run import SETTLE_S
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from outlive.storm.results import Result
+    from outlive.storm.storm import Storm
+
+COLUMNS: Final = 60
+HEADS: Final = ("remedy", "requests", "refused", "p50", "p99", "peak", "dangling", "handshakes", "served again")
+
+
+class StormPicture:
+    """Shows `storm` on a terminal while it is entered; elsewhere its lines, one after the other."""
+
+    def __init__(self, storm: Storm, console: Console) -> None:
+        self._storm = storm
+        self._console = console
+        self._line = ""
+        self._began = monotonic()
+        self._live: Live | None = None
+        storm.tell = self._tell
+
+    def __enter__(self) -> StormPicture:
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, get_renderable=self.render, refresh_per_second=REFRESH_PER_S)
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._line = "over" if error is None else "ended before it was over"
+            self._live.stop()
+
+    def _tell(self, line: str) -> None:
+        self._line = line.strip()
+        if self._live is None:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def render(self) -> RenderableType:
+        """What is on the terminal now: the table so far, and the run at hand."""
+        storm = self._storm
+        status = Text.assemble((f"{monotonic() - self._began:4.0f} s  ", "bold"), self._line)
+        over = [result for result in storm.results if result.record is None or result.record.seconds]
+        parts: list[RenderableType] = [table(over)] if over else []
+        now = next((result.record for result in storm.results if result.record and not result.record.seconds), None)
+        if now is not None:
+            columns = min(COLUMNS, max(1, self._console.width - FRAME))
+            parts.append(panel(now, storm.load.generations * storm.load.lifetime_s + SETTLE_S + 2.0, columns))
+        return Group(*parts, status)
+
+
+def table(results: list[Result]) -> Table:
+    """The figures so far: a line for each remedy."""
+    made = Table(title_justify="left")
+    for number, head in enumerate(HEADS):
+        made.add_column(head, justify="right" if number else "left", no_wrap=True)
+    for result in results:
+        if result.record is None:
+            made.add_row(result.name, Text("skipped", SOFT))
+            continue
+        made.add_row(*_row(result))
+    return made
+
+
+def _row(result: Result) -> list[Text]:
+    assert result.record is not None
+    figures = result.record.figures
+    budget = result.policy.budget
+    recovery = words.recovery(result)
+    refused = f"{figures.refused:,} ({words.share(figures.refused, figures.requests)})" if figures.refused else "0"
+    return [
+        Text(result.name, "bold"),
+        Text(f"{figures.requests:,}"),
+        Text(refused, REFUSED if figures.refused else ALIVE),
+        Text(words.milliseconds(figures.p50_ms)),
+        Text(words.milliseconds(figures.p99_ms)),
+        Text(f"{figures.server_connections_peak:,}" + (f" of {budget:,}" if budget is not None else "")),
+        Text(f"{figures.dangling:,}", DANGLING if figures.dangling else ALIVE),
+        Text(f"{figures.handshakes:,}"),
+        Text(recovery, DANGLING if recovery == "never" else ALIVE if recovery == "at once" else ""),
+    ]
