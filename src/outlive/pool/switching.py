@@ -11,15 +11,18 @@ from collections.abc import Hashable
 from math import inf
 from typing import Final
 
-from outlive.pool.actions import Lend, S, W
+from outlive.pool.actions import KEY_SWITCH, Lend, S, W
 from outlive.pool.books import Books
-from outlive.pool.groups import full_groups, has_donor, in_groups
+from outlive.pool.groups import full_groups, has_donor, in_groups, in_some_group, short_groups
 from outlive.pool.keypool import KeyPool
 from outlive.pool.slot import CLOSING, IDLE
 
 # A slot that nobody of its own key asks for is given away after this part of key_switch_after_ms: its last client
 # often comes back within a few milliseconds, and a switch there and back costs more than that.
 LINGER: Final = 0.1
+# A waiter that needs a place in two full groups keeps others from the first that comes free, every other time of this
+# length: leases are short as a rule, and then it is served; behind a long one nobody waits for nothing for longer.
+CLAIM_S: Final = 1.0
 
 
 def head_of_queue(
@@ -28,22 +31,46 @@ def head_of_queue(
     """The first waiter for whom no slot is on its way, and whose key may have another one (or is `own`): the slot
     `at_hand`, or a new one (`to_open`), or either that or one that rests.
     """
+    if books.limits.groups is not None:
+        return _head_of_groups(books, own, at_hand=at_hand, to_open=to_open)
     head: W | None = None
     for keypool in books.waiting.values():
         waiter = keypool.first_uncovered()
         if waiter is None or (head is not None and head.ticket < waiter.ticket):
             continue
-        if keypool is own or may_gain(books, keypool, at_hand=at_hand, to_open=to_open):
+        if keypool is own or may_gain(books, waiter, at_hand=at_hand, to_open=to_open):
             head = waiter
     return head
 
 
-def may_gain(
-    books: Books[S, W], keypool: KeyPool[S, W], *, at_hand: S | None = None, to_open: bool = False
-) -> bool:
-    """Whether the key may have one more slot: it is below its maximum, and its login was not refused just now. In a
-    group that is full it may have one in the place of another one of the group.
+def _head_of_groups(books: Books[S, W], own: KeyPool[S, W] | None, *, at_hand: S | None, to_open: bool) -> W | None:
+    """As `head_of_queue`; who waits for a second place keeps the first from those behind it."""
+    groups = books.limits.groups
+    assert groups is not None
+    waiters = [waiter for keypool in books.waiting.values() if (waiter := keypool.first_uncovered()) is not None]
+    claimed: list[Hashable] = []
+    for waiter in sorted(waiters, key=lambda waiter: waiter.ticket):
+        keypool = books.keypools[waiter.key]
+        if keypool is own:
+            return waiter
+        if not in_some_group(books, waiter.key, claimed) and may_gain(books, waiter, at_hand=at_hand, to_open=to_open):
+            return waiter
+        if _claims(books, waiter) and full_groups(books, waiter.key):
+            claimed += [group for group, _ in groups(waiter.key)]
+    return None
+
+
+def _claims(books: Books[S, W], waiter: W) -> bool:
+    """Whether it is its turn to have places made for it one by one, and kept."""
+    waited_s = books.now - waiter.waiting_since
+    return waited_s >= books.limits.key_switch_after_ms / 1000.0 and int(waited_s / CLAIM_S) % 2 == 0
+
+
+def may_gain(books: Books[S, W], waiter: W, *, at_hand: S | None = None, to_open: bool = False) -> bool:
+    """Whether the waiter's key may have one more slot: it is below its maximum, and its login was not refused just now.
+    In a group that is full it may have one in the place of another one of the group.
     """
+    keypool = books.keypools[waiter.key]
     if keypool.backoff.retry_at > books.now:
         return False
     most = books.limits.max_per_key
@@ -55,13 +82,29 @@ def may_gain(
     if not full or to_open:
         return not full
     if at_hand is not None:
-        return in_groups(books, at_hand.keypool.key, full)
-    return has_donor(books, keypool, full)
+        return may_help(books, at_hand, waiter)
+    some = _claims(books, waiter)
+    return has_donor(books, keypool, short_groups(books, keypool.key) if some else full, some=some)
 
 
 def may_become(books: Books[S, W], slot: S, key: Hashable) -> bool:
     """Whether the slot, of another key, may be switched to this key as far as the groups go."""
     return in_groups(books, slot.keypool.key, full_groups(books, key))
+
+
+def may_help(books: Books[S, W], slot: S, waiter: W) -> bool:
+    """Whether the slot, of another key, may be switched to the waiter's, or ends to make a place in one group of it."""
+    if may_become(books, slot, waiter.key):
+        return True
+    return _claims(books, waiter) and in_some_group(books, slot.keypool.key, short_groups(books, waiter.key))
+
+
+def _give(books: Books[S, W], slot: S, keypool: KeyPool[S, W]) -> None:
+    """The slot is given up for another key: switched to it where one place is enough."""
+    if may_become(books, slot, keypool.key):
+        books.convert(slot, keypool)
+    else:
+        books.close(slot, KEY_SWITCH)
 
 
 def switch_at(books: Books[S, W], slot: S, head: W) -> float:
@@ -83,7 +126,7 @@ def choose(books: Books[S, W], slot: S, now: float) -> W | None:
     if not keypool.waiters or len(books.waiting) > 1:
         head = head_of_queue(books, keypool, at_hand=slot)
         if head is not None and head.key != keypool.key and switch_at(books, slot, head) <= now:
-            books.convert(slot, books.keypools[head.key])
+            _give(books, slot, books.keypools[head.key])
             return None
         if not keypool.waiters:
             return None
@@ -101,7 +144,7 @@ def serve_waiters(books: Books[S, W], now: float) -> None:
         donor = best_donor(books, head, now)
         if donor is None:
             break
-        books.convert(donor, keypool)
+        _give(books, donor, keypool)
     for keypool in list(books.waiting.values()):
         while keypool.waiters and lend_idle(books, keypool):
             pass
@@ -119,15 +162,15 @@ def lend_idle(books: Books[S, W], keypool: KeyPool[S, W]) -> bool:
 
 def best_donor(books: Books[S, W], head: W, now: float) -> S | None:
     """The idle slot of another key that is least missed."""
-    full = full_groups(books, head.key)
     due = [
         slot
         for slot in books.idle_slots()
-        if slot.key != head.key and in_groups(books, slot.keypool.key, full) and switch_at(books, slot, head) <= now
+        if slot.key != head.key and may_help(books, slot, head) and switch_at(books, slot, head) <= now
     ]
     return min(
         due,
         key=lambda slot: (
+            not may_become(books, slot, head.key),
             not books.convertible(slot, head.key),
             slot.residue_of is not None,
             len(slot.keypool.idle) <= slot.keypool.min_idle,

@@ -10,7 +10,7 @@ from outlive.pool.books import Books
 from outlive.pool.groups import full_groups
 from outlive.pool.keypool import KeyPool
 from outlive.pool.slot import CHECKING, IDLE
-from outlive.pool.switching import head_of_queue, may_become, switch_at
+from outlive.pool.switching import head_of_queue, may_help, switch_at
 
 # Ages, pings and idle timeouts are looked at this often; they are long against it.
 SWEEP_S: Final = 1.0
@@ -111,7 +111,7 @@ def next_wakeup(books: Books[S, W], now: float) -> float:
         switches = [
             switch_at(books, slot, head)
             for slot in books.idle_slots()
-            if slot.key != head.key and may_become(books, slot, head.key)
+            if slot.key != head.key and may_help(books, slot, head)
         ]
         wakeup = min([wakeup, *switches])
     return wakeup

@@ -1,6 +1,11 @@
 """Limits that several keys have in common: keys are (user, database), and a user or a database may have so many."""
 
+from collections import Counter
 from collections.abc import Hashable
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from outlive.pool import Close, Convert, Dial, Lend, Limits, Pool, Slot, Waiter
 
@@ -91,14 +96,101 @@ def test_a_key_in_two_groups_needs_a_place_in_both() -> None:
     bert = lease(pool, BERT_X)
     waiter = Client(ANNA_X)  # her user's place and this database's are taken, by two connections
     assert pool.wait(waiter, 0.0)
-    pool.release(anna, 1.0)
-    assert pool.plan(1.0) == []
-    pool.closing(bert)
-    pool.closed(bert, 2.0)
-    (convert,) = pool.plan(2.0)
-    assert isinstance(convert, Convert)
-    assert convert.slot is anna
-    assert pool.ready(anna, 2.0) is waiter
+    pool.release(anna, 0.1)
+    (close,) = pool.plan(0.1)
+    assert isinstance(close, Close)
+    assert close.slot is anna
+    pool.closed(anna, 0.2)
+    assert pool.plan(0.2) == []
+    assert pool.release(bert, 0.3) is None
+    (close,) = pool.plan(0.3)
+    assert isinstance(close, Convert)  # one place is left to make, and this is it
+    assert pool.ready(bert, 0.3) is waiter
+
+
+def test_the_first_of_two_places_is_kept_for_who_waits_for_the_second() -> None:
+    pool = make_pool(5, user=1, database=1, convertible=False)
+    anna = lease(pool, ANNA_Y)
+    bert = lease(pool, BERT_X)
+    waiter, late = Client(ANNA_X), Client(ANNA_Y)
+    pool.wait(waiter, 0.0)
+    pool.wait(late, 0.0)
+    assert pool.release(anna, 0.1) is None
+    pool.plan(0.1)
+    pool.closed(anna, 0.2)
+    assert pool.plan(0.2) == []
+    # Not for ever, though: bert may take his time.
+    (dial,) = pool.plan(1.1)
+    assert isinstance(dial, Dial)
+    assert pool.ready(dial.slot, 1.1) is late
+    assert pool.release(dial.slot, 2.1) is None
+    pool.plan(2.1)
+    pool.closed(dial.slot, 2.2)
+    assert pool.release(bert, 2.3) is None
+    pool.plan(2.3)
+    pool.closed(bert, 2.4)
+    (dial,) = pool.plan(2.4)
+    assert isinstance(dial, Dial)
+    assert pool.ready(dial.slot, 2.4) is waiter
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=10, deadline=None)
+def test_crowds_of_two_users_in_two_databases_are_all_served(seed: int) -> None:
+    """Short leases, more clients than places: nobody waits for long, and no group has more than it may."""
+    random = Random(seed)
+    pool = make_pool(6, user=2, database=2, convertible=random.random() < 0.5)
+    keys = [(user, database) for user in ("anna", "bert") for database in ("x", "y")]
+    idle = [Client(random.choice(keys)) for _ in range(12)]
+    leased: list[tuple[float, Slot]] = []
+    later: list[tuple[float, Slot, str]] = []
+    longest = now = 0.0
+
+    def begin(waiter: Client, slot: Slot) -> None:
+        nonlocal longest
+        longest = max(longest, now - waiter.waiting_since)
+        leased.append((now + random.uniform(0.001, 0.05), slot))
+
+    while now < 12.0:
+        now += 0.005
+        for client in [client for client in idle if random.random() < 0.5]:
+            idle.remove(client)
+            client.deadline = now + 100.0
+            client.waiting_since = now
+            slot = pool.acquire(client.key, None, None, client)
+            if slot is not None:
+                begin(client, slot)
+            else:
+                pool.wait(client, now)
+        for at, slot in [found for found in leased if found[0] <= now]:
+            leased.remove((at, slot))
+            assert isinstance(slot.owner, Client)
+            idle.append(slot.owner)
+            if (waiter := pool.release(slot, now)) is not None:
+                begin(waiter, slot)
+        for at, slot, what in [found for found in later if found[0] <= now]:
+            later.remove((at, slot, what))
+            if what == "closed":
+                pool.closed(slot, now)
+            elif (waiter := pool.ready(slot, now)) is not None:
+                begin(waiter, slot)
+        while True:
+            for action in pool.plan(now):
+                if isinstance(action, Lend):
+                    begin(action.waiter, action.slot)
+                else:
+                    assert isinstance(action, Dial | Close | Convert)
+                    what = "closed" if isinstance(action, Close) else "ready"
+                    later.append((now + random.uniform(0.001, 0.02), action.slot, what))
+            if not pool.stirred:
+                break
+        for name in (0, 1):
+            counts = Counter(
+                end for slot in pool.slots if isinstance(slot.keypool.key, tuple) for end in [slot.keypool.key[name]]
+            )
+            assert all(count <= 2 for count in counts.values())
+    waits = [now - waiter.waiting_since for waiter in pool.queued()]
+    assert max([longest, *waits]) < 5.0
 
 
 def test_within_a_group_the_queue_is_one() -> None:
