@@ -19,6 +19,7 @@ from ..servers.hosts import ClientHost, Hosts, in_namespace
 from ..servers.postgres import SUPERUSER
 
 T = TypeVar("T")
+REFUSED = (pymysql.err.OperationalError, psycopg.OperationalError)
 
 SERVERS: dict[str, type[DatabaseServer] | type[PostgresServer]] = {
     "mariadb": MariaDB,
@@ -105,3 +106,14 @@ def far(name: str, **options: Any) -> Iterator[Far]:
 
 def _server(name: str, hosts: Hosts, options: dict[str, Any]) -> DatabaseServer | PostgresServer:
     return SERVERS[name](namespace=hosts.server, host="0.0.0.0", tls=False, **options)
+
+
+def fill(place: Far, host: ClientHost, most: int) -> list[Any]:
+    """Connections from there until the server has no more for such a user, which comes before `most`."""
+    made: list[Any] = []
+    while len(made) < most:
+        try:
+            made.append(place.connect(host))
+        except REFUSED:
+            return made
+    raise AssertionError("the server is not full")

@@ -1,37 +1,46 @@
-"""`outlive reap` and `outlive doctor` as people run them."""
+"""`outlive reap` as people run it."""
 
+import contextlib
+import io
 import json
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from outlive.cli.app import run as run_command
 
 from ..servers import Process
-
-COMMAND = [sys.executable, "-m", "outlive"]
-
-
-def run(
-    *arguments: object, namespace: str | None = None, timeout_s: float = 30.0
-) -> "subprocess.CompletedProcess[str]":
-    """To its end; on a host of a test where a namespace is given."""
-    inside = ["ip", "netns", "exec", namespace] if namespace else []
-    command = [*inside, *COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+from ..servers.hosts import in_namespace
 
 
-def run_json(*arguments: object, namespace: str | None = None, status: int = 0) -> dict[str, Any]:
+class Said(NamedTuple):
+    """What a command answered."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run(*arguments: object, namespace: str) -> Said:
+    """The command to its end, on a host of a test: in this process, which has loaded all that it needs."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = in_namespace(namespace, run_command, [str(argument) for argument in arguments])
+    return Said(status, out.getvalue(), err.getvalue())
+
+
+def run_json(*arguments: object, namespace: str, status: int = 0) -> dict[str, Any]:
     """The one object of --json."""
-    done = run(*arguments, "--json", namespace=namespace)
-    assert done.returncode == status, done.stderr
-    assert "secret" not in done.stdout
-    result: dict[str, Any] = json.loads(done.stdout)
+    said = run(*arguments, "--json", namespace=namespace)
+    assert said.status == status, said.err
+    assert "secret" not in said.out + said.err
+    result: dict[str, Any] = json.loads(said.out)
     return result
 
 
-def start(*arguments: object, namespace: str | None = None) -> Process:
-    """In the background, for --watch."""
-    return Process([*COMMAND, *map(str, arguments)], name="reap", namespace=namespace)
+def start(*arguments: object, namespace: str) -> Process:
+    """A process of its own, for --watch."""
+    return Process([sys.executable, "-m", "outlive", *map(str, arguments)], name="reap", namespace=namespace)
 
 
 def list_hosts(file: Path, *hosts: str) -> Path:

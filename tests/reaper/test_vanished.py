@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
-import pymysql
 import pytest
 
 from outlive.census.connection import Connection, Kind
@@ -23,14 +21,13 @@ from outlive.reaper.round import Plan, Round
 
 from ..servers.database import APP
 from ..servers.processes import eventually
-from .far import SERVERS, Far, far
+from .far import REFUSED, SERVERS, Far, far, fill
 from .program import list_hosts, run_json
 
 pytestmark = pytest.mark.root
 
 LIMIT = 14
 IDLE_S = 0.5
-REFUSED = (pymysql.err.OperationalError, psycopg.OperationalError)
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -38,17 +35,6 @@ def place(request: pytest.FixtureRequest) -> Iterator[Far]:
     more = {"performance_schema": "ON", "event_scheduler": "ON"} if request.param == "mariadb" else {}
     with far(request.param, max_connections=LIMIT, **more) as found:
         yield found
-
-
-def fill(place: Far, host: Any) -> list[Any]:
-    """Connections from there until the server has no more for such a user."""
-    made: list[Any] = []
-    while len(made) < LIMIT:
-        try:
-            made.append(place.connect(host))
-        except REFUSED:
-            return made
-    raise AssertionError("the server is not full")
 
 
 def wait_idle(place: Far) -> None:
@@ -90,7 +76,7 @@ def test_a_full_database_serves_the_next_generation(place: Far, tmp_path: Path) 
     unfinished.cursor().execute("CREATE TABLE IF NOT EXISTS t (n int)")
     unfinished.commit()
     unfinished.cursor().execute("INSERT INTO t VALUES (1)")
-    lost = fill(place, vanishing)
+    lost = fill(place, vanishing, LIMIT)
     vanishing.cut()
     hosts = list_hosts(tmp_path / "hosts", living.address)
     wait_idle(place)

@@ -9,19 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from ..servers.database import APP, APP2
 from ..servers.hosts import in_namespace
 from ..servers.processes import eventually, free_port
-from .far import Far, far
+from .far import Far, far, fill
 from .program import list_hosts, run, run_json, start
 
 pytestmark = pytest.mark.root
 
+EXTRA_PORT = 3307  # of a host of the test's own
 ENDED = 'outlive_reap_kills_total{outcome="ended"}'
 
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Far]:
-    with far("mariadb", max_connections=20) as it:
+    with far("mariadb", max_connections=20, extra_port=EXTRA_PORT, extra_max_connections=1) as it:
         yield it
 
 
@@ -90,6 +92,7 @@ def test_a_probe_and_the_kernel_tell_without_a_list(place: Far) -> None:
     living, vanishing = place.hosts.add_client(), place.hosts.add_client()
     kept, lost = place.connect(living), place.connect(vanishing)
     vanishing.cut()
+    time.sleep(0.2)  # longer than --idle
     arguments = ("reap", place.url(), "--idle", "100ms")
     probed = run_json(*arguments, "--probe", namespace=place.namespace)
     (verdict,) = [found for found in probed["verdicts"] if found["ends"]]
@@ -110,14 +113,30 @@ def test_a_probe_and_the_kernel_tell_without_a_list(place: Far) -> None:
     kept.close()
 
 
-def test_what_goes_wrong_is_said_and_ends_nothing(place: Far, tmp_path: Path) -> None:
-    from ..servers.database import APP2
+def test_the_functions_own_user_gets_in_by_the_other_port_and_ends_its_own(place: Far) -> None:
+    """No privilege is needed for one's own connections; of others' nothing is seen."""
+    vanishing = place.hosts.add_client()
+    lost = fill(place, vanishing, 30)
+    vanishing.cut()
+    time.sleep(0.2)
+    arguments = ("reap", place.url(APP), "--idle", "100ms", "--age-alone", "100ms", "--apply")
+    assert run_json(*arguments, namespace=place.namespace, status=1)["full"]
+    done = run_json(*arguments, "--admin-port", EXTRA_PORT, namespace=place.namespace)
+    assert done["ended"] == len(lost)
+    assert {verdict["user"] for verdict in done["verdicts"]} == {"app"}
+    place.connect(place.hosts.add_client()).close()
 
+
+def test_what_goes_wrong_is_said_and_ends_nothing(place: Far, tmp_path: Path) -> None:
     function = place.connect(place.hosts.add_client())
     time.sleep(0.2)
+    wrong = place.url().replace("root@", "root:wrong@")
+    with start("reap", wrong, "--watch", "200ms", namespace=place.namespace) as reaper:
+        assert reaper.wait() == 1, "a password that is refused is not tried again and again"
+        assert "Correct user and password." in reaper.log
     missing = run("reap", place.url(), "--apply", "--alive-hosts", tmp_path / "none", namespace=place.namespace)
-    assert missing.returncode == 1
-    assert "cannot be read" in missing.stderr
+    assert missing.status == 1
+    assert "cannot be read" in missing.err
     # A user who may neither see nor end others' connections.
     found = run_json("reap", place.url(APP2), "--age-alone", "100ms", "--idle", "100ms", namespace=place.namespace)
     assert any("GRANT PROCESS" in sentence for sentence in found["blind"])

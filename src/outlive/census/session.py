@@ -23,6 +23,13 @@ Row = tuple[str | None, ...]
 ANSWER_S: Final = 15.0
 """How long an answer may take: lists of connections are read from memory, also on a server that is full."""
 _GOODBYE_S: Final = 2.0
+_REMEDIES: Final = {
+    "name": "Correct the host's name.",
+    "refused": "Is the database running there, and the port right?",
+    "timeout": "Is the address right, and reachable from here?",
+    "login": "Correct user and password.",
+    "tls": "Correct tls= and tls_ca= in the URL.",
+}
 
 
 class Session(ABC):
@@ -100,8 +107,12 @@ class Session(ABC):
     def _not_in(self, failure: Failure) -> CensusError:
         if failure.server_full:
             return CensusError(f"{self.address} has no connection left ({failure.text}).", self.when_full, full=True)
-        what = {"timeout": "Is the address right, and reachable from here?", "login": "Correct user and password."}
-        return CensusError(f"{self.address}: {failure.text}.", what.get(failure.kind, ""))
+        text = failure.text.rstrip(".")
+        return CensusError(
+            f"{self.address}: {text}.",
+            _REMEDIES.get(failure.kind, ""),
+            final=failure.kind in ("login", "tls", "secret"),
+        )
 
     @property
     def own_end(self) -> tuple[str, int]:

@@ -75,6 +75,7 @@ def reap(
 
     Exit status: 0 it was done, 1 it could not be (all of it), 2 wrong arguments.
     """
+    from outlive.census.errors import CensusError
     from outlive.cli.target import database_of
     from outlive.config.addresses import parse_address
     from outlive.reaper.alive_hosts import HostsError, parse_hosts
@@ -113,21 +114,21 @@ def reap(
             return asyncio.run(_once(reaper, json=json, everything=everything))
         return asyncio.run(_watch(reaper, address, json=json))
     except HostsError as error:
+        if json:
+            report({"error": str(error)})
         say(str(error))
         return FAILED
-
-
-async def _once(reaper: Reaper, *, json: bool, everything: bool) -> int:
-    from outlive.census.errors import CensusError
-
-    try:
-        done = await reaper.once()
-        shown = {"database": reaper.session.product, "address": str(reaper.session.address)}
     except CensusError as error:
         if json:
             report({"error": error.sentence, "remedy": error.remedy, "full": error.full})
         say(str(error))
         return FAILED
+
+
+async def _once(reaper: Reaper, *, json: bool, everything: bool) -> int:
+    try:
+        done = await reaper.once()
+        shown = {"database": reaper.session.product, "address": str(reaper.session.address)}
     finally:
         await reaper.close()
     if json:

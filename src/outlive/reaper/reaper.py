@@ -23,6 +23,8 @@ log = logging.getLogger("outlive.reaper")
 
 HANDS: Final[Mapping[Protocol, type[Hands]]] = {"mysql": MySQLHands, "postgresql": PostgresHands}
 
+LONGEST_WAIT_S: Final = 30.0
+"""Between tries to get in, which double: a login that is refused takes a place for a moment, too."""
 AT_WORK: Final = "Another reaper is at work on this database."
 
 
@@ -66,17 +68,25 @@ class Reaper:
         return await run_round(self.session, hands, self.plan, alive)
 
     async def watch(self, stop: asyncio.Event, show: Callable[[Round], None]) -> None:
-        """Rounds until `stop`. What a round lacks (the database, the list of hosts) is logged and waited for."""
+        """Rounds until `stop`. What a round lacks (the database, the list of hosts) is logged and waited for.
+
+        Raises CensusError where the very first login is refused for good.
+        """
+        failures = 0
         while not stop.is_set():
             try:
                 await self._one_of_many(show)
+                failures = 0
             except HostsError as error:
                 self._failed("hosts", str(error))
             except CensusError as error:
+                if error.final and not self.metrics.rounds:
+                    raise
                 self._failed("database", str(error))
+                failures += 1
                 await self.close()
             try:
-                async with asyncio.timeout(self._every_s):
+                async with asyncio.timeout(max(self._every_s, min(2.0**failures, LONGEST_WAIT_S) if failures else 0.0)):
                     await stop.wait()
             except TimeoutError:
                 pass
