@@ -1,9 +1,12 @@
-"""`python -m bench [mysql|postgres] [WHAT ...]`: measure, show, and write bench/RESULTS.md."""
+"""`python -m bench [mysql|postgres] [WHAT ...]`: measure, show, and write bench/RESULTS.md.
+
+`python -m bench storm [WHAT ...]`: a thousand functions that vanish, under every remedy (storm.py).
+"""
 
 import argparse
 import sys
 
-from . import mysql, postgres, report
+from . import mysql, postgres, report, storm
 from .rounds import Options
 
 PROTOCOLS = {"mysql": mysql, "postgres": postgres}
@@ -13,6 +16,9 @@ WHAT = list(dict.fromkeys(name for part in PARTS for name in part.headings))
 
 def main() -> None:
     """Measure what the command line asks for; each section is shown and written as soon as it is done."""
+    if sys.argv[1:2] == ["storm"]:
+        storm.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="*", metavar="WHAT", help=f"{', '.join([*PROTOCOLS, *WHAT])}; default all")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each, of which the median counts")
