@@ -1,0 +1,1 @@
+"""`outlive.function` with real servers and unmodified drivers."""
