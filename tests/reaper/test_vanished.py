@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from outlive.census.connection import Connection, Kind
+from outlive.census.connection import Connection, Kind, State
 from outlive.census.errors import CensusError
 from outlive.census.session import Session
 from outlive.census.sessions import session_of
@@ -19,7 +19,7 @@ from outlive.reaper.hands import Outcome
 from outlive.reaper.reaper import HANDS, Reaper
 from outlive.reaper.round import Plan, Round
 
-from ..servers.database import APP
+from ..servers.database import APP, APP2, Account
 from ..servers.processes import eventually
 from .far import REFUSED, SERVERS, Far, far, fill
 from .program import list_hosts, run_json
@@ -148,8 +148,8 @@ async def once(place: Far) -> Round:
         await reaper.close()
 
 
-async def opened(place: Far) -> Session:
-    session = session_of(place.database())
+async def opened(place: Far, account: Account | None = None) -> Session:
+    session = session_of(place.database(account))
     await session.open()
     return session
 
@@ -240,4 +240,31 @@ def test_what_is_not_a_clients(place: Far) -> None:
     if place.is_postgres:
         assert Kind.REPLICATION in kinds
         assert standby is not None
+    client.close()
+
+
+def test_others_connections_take_privileges(place: Far) -> None:
+    """Without them they are not shown, which is said; who may see them may still not end them."""
+    client = place.connect(place.hosts.add_client())
+    number = place.number(client)
+
+    async def look_and_end() -> tuple[list[Connection], tuple[str, ...], Outcome, Connection]:
+        session = await opened(place, APP2)
+        try:
+            census = await session.census()
+            shown = [found for found in census.connections if found.id == number]
+            place.query(f"GRANT {'pg_read_all_stats' if place.is_postgres else 'PROCESS ON *.*'} TO app2")
+            await session.close()
+            session = await opened(place, APP2)
+            victim = await listed(session, number)
+            return shown, census.blind, await HANDS[place.database().scheme](session).end(victim), victim
+        finally:
+            await session.close()
+
+    shown, blind, outcome, victim = place.run(look_and_end)
+    assert [found.kind for found in shown] == ([Kind.HIDDEN] if place.is_postgres else [])
+    assert any("pg_read_all_stats" in said if place.is_postgres else "GRANT PROCESS" in said for said in blind)
+    assert (victim.kind, victim.state) == (Kind.CLIENT, State.IDLE)
+    assert outcome is Outcome.REFUSED
+    client.cursor().execute("SELECT 1")
     client.close()
