@@ -40,6 +40,11 @@ class Policy:
     client_idle_s: float | None = None
     """After which the proxy ends a silent client, and with `session` its server connection."""
 
+    @property
+    def brief(self) -> str:
+        """The title up to its first comma."""
+        return self.title.partition(",")[0]
+
     def scaled(self, time_scale: float) -> "Policy":
         """With lifetimes in seconds of a run, `time_scale` times shorter."""
         names = ("ttl_s", "reap_idle_s", "reap_every_s", "transaction_idle_s", "client_idle_s")

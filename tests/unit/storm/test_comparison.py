@@ -47,7 +47,7 @@ def storm() -> Storm:
 def test_sentences_say_what_the_figures_say(storm: Storm) -> None:
     first, second = words.sentences(storm)
     assert first.startswith("persistent: 5 of 15 requests (33 %) found no connection, from generation 3 on")
-    assert "40 of them belonged to the dead at the end" in first
+    assert "; 40 of them belonged to the dead at the end" in first
     assert second.startswith("proxy: none of 15 requests was refused")
     assert "(budget 20)" in second
 

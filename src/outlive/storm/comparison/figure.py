@@ -41,13 +41,13 @@ def figure(storm: Storm, remedies: Sequence[str] = (), *, columns: int = 3, nigh
 def _card(result: Result, seconds: float, left: float, top: float, width: float, height: float) -> list[str]:
     assert result.record is not None
     figures = result.record.figures
-    kind = "big bad" if figures.refused else "big good"
+    kind = "big bad" if figures.answered < figures.requests else "big good"
     return [
         rectangle(left, top, width, height, "card", more=' rx="10"'),
         text(left + 16, top + 26, result.name, "name"),
-        text(left + 16, top + 43, result.policy.title),
-        text(left + width - 16, top + 27, words.share(figures.refused, figures.requests), kind, anchor="end"),
-        text(left + width - 16, top + 43, "refused", anchor="end"),
+        text(left + 16, top + 43, result.policy.brief),
+        text(left + width - 16, top + 27, words.unanswered(result), kind, anchor="end"),
+        text(left + width - 16, top + 43, "no answer", anchor="end"),
         *panel(result, seconds, left + 12, top + _CAPTION - 4),
     ]
 
@@ -57,7 +57,7 @@ def _legend(x: float, y: float) -> list[str]:
     for kind, name, width in (
         ("alive", "connection alive", 128),
         ("dangling", "dangling: its other end is dead", 208),
-        ("refused", "requests refused, by generation", 0),
+        ("refused", "requests without an answer", 0),
     ):
         drawn += [rectangle(x, y - 10, 11, 11, kind), text(x + 17, y, name)]
         x += width

@@ -20,7 +20,7 @@ def page(storm: Storm) -> str:
     body = [
         f"<h1>{title}</h1>",
         f'<p class="under">{escape(words.under_title(storm))}</p>',
-        *(f'<p class="lead">{escape(line)}</p>' for line in _leads(storm, results)),
+        _heroes(results),
         _board(results),
         _panels(results),
         _latency(storm, results),
@@ -29,10 +29,30 @@ def page(storm: Storm) -> str:
     return _FRAME.format(title=title, style=PAGE_STYLE, body="\n".join(body))
 
 
-def _leads(storm: Storm, results: Sequence[Result]) -> list[str]:
+_AS_IT_IS, _THROUGH_OUTLIVE = "persistent", "proxy"
+_HEROES = ((_AS_IT_IS, "As they are"), (_THROUGH_OUTLIVE, "Through Outlive"))
+
+
+def _heroes(results: Sequence[Result]) -> str:
     """What was done first, and what Outlive's port makes of it; the rest is in the table."""
-    chosen = [result for result in results if result.name in ("persistent", "proxy")] or results[:2]
-    return [words.sentence(storm, result)[:1].upper() + words.sentence(storm, result)[1:] for result in chosen]
+    cards = "".join(
+        _hero(name, result) for wanted, name in _HEROES for result in results if result.policy.name == wanted
+    )
+    return f'<div class="heroes">{cards}</div>' if cards else ""
+
+
+def _hero(name: str, result: Result) -> str:
+    said = words.said(result)
+    return (
+        f'<div class="hero {_kind(result)}"><h2>{name}</h2><p class="number">{words.unanswered(result)}'
+        f"<span> of the requests got no answer</span></p><p>{escape(said[:1].upper() + said[1:])}.</p></div>"
+    )
+
+
+def _kind(result: Result) -> str:
+    assert result.record is not None
+    figures = result.record.figures
+    return "bad" if figures.answered < figures.requests else "good"
 
 
 def _board(results: Sequence[Result]) -> str:
@@ -47,6 +67,7 @@ def _board(results: Sequence[Result]) -> str:
 _COLUMNS = (
     "requests",
     "refused",
+    "failed",
     "p50",
     "p99",
     "connections at peak",
@@ -81,17 +102,20 @@ def _cells(result: Result) -> Iterator[str]:
     peak = f"{figures.server_connections_peak:,}" + (f" of {budget:,}" if budget is not None else "")
     recovery = words.recovery(result)
     yield _cell(_COLUMNS[1], f"{figures.refused:,}", bad=figures.refused > 0, good=figures.refused == 0)
-    yield _cell(_COLUMNS[2], words.milliseconds(figures.p50_ms))
-    yield _cell(_COLUMNS[3], words.milliseconds(figures.p99_ms))
-    yield _cell(_COLUMNS[4], peak)
-    yield _cell(_COLUMNS[5], f"{figures.dangling:,}", bad=figures.dangling > 0, good=figures.dangling == 0)
-    yield _cell(_COLUMNS[6], f"{figures.handshakes:,}")
-    yield _cell(_COLUMNS[7], recovery, bad=recovery == "never", good=recovery == "at once")
+    yield _cell(_COLUMNS[2], f"{figures.failed:,}", bad=figures.failed > 0, good=figures.failed == 0)
+    yield _cell(_COLUMNS[3], words.milliseconds(figures.p50_ms))
+    yield _cell(_COLUMNS[4], words.milliseconds(figures.p99_ms))
+    yield _cell(_COLUMNS[5], peak)
+    yield _cell(_COLUMNS[6], f"{figures.dangling:,}", bad=figures.dangling > 0, good=figures.dangling == 0)
+    below = f"{result.server_handshakes:,} at the database" if result.policy.multiplexed == "transaction" else ""
+    yield _cell(_COLUMNS[7], f"{figures.handshakes:,}", below=below)
+    yield _cell(_COLUMNS[8], recovery, bad=recovery == "never", good=recovery == "at once")
 
 
-def _cell(name: str, value: str, *, bad: bool = False, good: bool = False) -> str:
+def _cell(name: str, value: str, *, bad: bool = False, good: bool = False, below: str = "") -> str:
     kind = "bad" if bad else "good" if good else ""
-    return f'<td class="{kind}" data-name="{name}"><span>{escape(value)}</span></td>'
+    more = f"<small>{escape(below)}</small>" if below else ""
+    return f'<td class="{kind}" data-name="{name}">{escape(value)}{more}</td>'
 
 
 def _panels(results: Sequence[Result]) -> str:
@@ -103,12 +127,11 @@ def _panels(results: Sequence[Result]) -> str:
 def _figure(result: Result, seconds: float) -> str:
     assert result.record is not None
     figures = result.record.figures
-    kind = "bad" if figures.refused else "good"
     label = f"Connections on the database over time, {result.name}: {figures.refused} of {figures.requests} refused"
     drawing = svg(WIDTH, HEIGHT, label, panel(result, seconds))
     return (
         f"<figure><figcaption><div><strong>{escape(result.name)}</strong><span>{escape(result.policy.title)}</span></div>"
-        f'<em class="{kind}">{words.share(figures.refused, figures.requests)}<small>refused</small></em></figcaption>'
+        f'<em class="{_kind(result)}">{words.unanswered(result)}<small>no answer</small></em></figcaption>'
         f"{drawing}</figure>"
     )
 
@@ -131,7 +154,7 @@ _LEGEND = (
 )
 _CONNECTIONS = (
     '<p class="note"><i class="alive"></i>alive <i class="dangling"></i>dangling: the other end is dead '
-    '<i class="refused"></i>below: refused requests of each generation. All panels have the same axes.</p>'
+    '<i class="refused"></i>below: requests without an answer, by generation. All panels have the same axes.</p>'
 )
 _ANSWERS = (
     '<p class="note">From when the request came to its answer, the function\'s own time taken off; answered requests '

@@ -1,5 +1,5 @@
-"""One remedy's panel: the database's connections over time, and below, how many requests of each generation were
-refused. Those of several remedies have the same axes.
+"""One remedy's panel: the database's connections over time, and below, the share of each generation's requests that got
+no answer. Those of several remedies have the same axes.
 """
 
 from collections import Counter
@@ -13,6 +13,7 @@ from outlive.storm.results import Result
 WIDTH, HEIGHT = 400.0, 208.0
 _LEFT, _RIGHT, _TOP, _BELOW = 34.0, 4.0, 14.0, 40.0
 _CELL = 17.0
+_LEAST_LABELLED = 17.0
 _HEADROOM = 1.12
 
 
@@ -50,21 +51,22 @@ def _cells(result: Result, plot: Box) -> Iterator[str]:
     record = result.record
     assert record is not None
     requests = Counter(request.generation for request in record.requests)
-    refused = result.refused_by_generation
+    lost = Counter(request.generation for request in record.requests if request.outcome != "answered")
     top = plot.bottom + 4
     for number, birth in enumerate(record.births):
         end = record.births[number + 1] if number + 1 < len(record.births) else _last(record.deaths, birth)
-        left, right = plot.x(birth) + 0.5, plot.x(end) - 0.5
-        part = refused[number] / requests[number] if requests[number] else 0.0
-        title = f"generation {number + 1}: {refused[number]} of {requests[number]} requests refused"
-        yield rectangle(left, top, right - left, _CELL, "empty", title=title)
+        left, width = plot.x(birth) + 0.5, plot.x(end) - plot.x(birth) - 1
+        part = lost[number] / requests[number] if requests[number] else 0.0
+        title = f"generation {number + 1}: {lost[number]} of {requests[number]} requests without an answer"
+        yield rectangle(left, top, width, _CELL, "empty", title=title)
         if part:
             opacity = f' fill-opacity="{0.25 + 0.75 * part:.2f}"'
-            yield rectangle(left, top, right - left, _CELL, "refused", title=title, more=opacity)
-        if right - left > 28:
+            yield rectangle(left, top, width, _CELL, "refused", title=title, more=opacity)
+        if width > _LEAST_LABELLED:
             kind = "cell-name full" if part else "cell-name"
-            yield text((left + right) / 2, top + 12, share(refused[number], requests[number]), kind, anchor="middle")
-    yield text(plot.left, top + _CELL + 14, "refused, by generation", "cell-name")
+            name = share(lost[number], requests[number]).removesuffix(" %").replace(" ", "")
+            yield text(left + width / 2, top + 12, name, kind, anchor="middle")
+    yield text(plot.left, top + _CELL + 14, "without an answer, % of each generation's requests", "cell-name")
 
 
 def _last(deaths: Sequence[float], birth: float) -> float:

@@ -1,10 +1,10 @@
 """How long answered requests took under each remedy: their distribution, on one logarithmic scale."""
 
 from collections.abc import Sequence
-from math import exp, log10
+from math import ceil, exp, floor, log10
 
 from outlive.storm.comparison.drawing import Box, line, rectangle, svg, text
-from outlive.storm.comparison.words import milliseconds, share
+from outlive.storm.comparison.words import milliseconds, unanswered
 from outlive.storm.load import TRANSACTION_ROUND_TRIPS, Load
 from outlive.storm.results import Result
 
@@ -28,8 +28,9 @@ def ridges(results: Sequence[Result], load: Load) -> str:
     every = [value for values in seconds for value in values]
     if not every:
         return ""
-    low = 10 ** (int(log10(max(min(every), 0.001)) * 4 - 1) / 4)
-    high = 10 ** (int(log10(max(every)) * 4 + 4) / 4)
+    low = 10 ** (floor(log10(max(min(every), 0.001)) * 4) / 4)
+    slowest_s = max(result.record.figures.p99_ms for result in results if result.record is not None) / 1000
+    high = 10 ** (ceil(log10(max(slowest_s, 2 * low) * 1.4) * 4) / 4)
     height = _TOP + _ROW * len(results) + _BOTTOM
     span = log10(high / low)
     plot = Box(_LEFT, _TOP, _WIDTH - _LEFT - _RIGHT, _ROW * len(results), span)
@@ -58,7 +59,6 @@ def _row(
     assert result.record is not None
     figures = result.record.figures
     marks = [text(plot.left - 14, base - 6, result.name, "name", anchor="end")]
-    refused = share(figures.refused, figures.requests)
     if not values:
         return [*marks, text(plot.left + 8, base - 6, "nothing was answered")]
     heights = _density(values, low, high)
@@ -74,9 +74,10 @@ def _row(
         marks.append(line(x, base - 13, x, base + 3, kind))
     words = f"p50 {milliseconds(figures.p50_ms)} · p99 {milliseconds(figures.p99_ms)}"
     marks.append(text(plot.right + 10, base - 16, words))
-    marks.append(text(plot.right + 10, base - 1, f"{refused} refused"))
-    if figures.refused:
-        marks.append(rectangle(plot.right + 10, base + 4, 150 * figures.refused / figures.requests, 3, "refused"))
+    lost = figures.refused + figures.failed
+    marks.append(text(plot.right + 10, base - 1, f"{unanswered(result)} without an answer" if lost else "all answered"))
+    if lost:
+        marks.append(rectangle(plot.right + 10, base + 4, 150 * lost / figures.requests, 3, "refused"))
     return marks
 
 

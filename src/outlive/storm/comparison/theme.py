@@ -68,7 +68,13 @@ main{max-width:1180px;margin:0 auto;padding:2.6rem 1.25rem 4rem}
 h1{font-size:clamp(1.7rem,4.6vw,2.7rem);line-height:1.1;margin:0 0 .5rem;letter-spacing:-.02em}
 h2{font-size:1.25rem;margin:2.8rem 0 .35rem;letter-spacing:-.01em}
 .under{color:var(--soft);margin:0 0 1.6rem}
-.lead{max-width:46rem;margin:0 0 .55rem;font-size:1.1rem}
+.heroes{display:grid;gap:.9rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr))}
+.hero{background:var(--card);border:1px solid var(--line);border-left:6px solid;border-radius:12px;padding:1rem 1.2rem}
+.hero.bad{border-left-color:var(--dangling)}.hero.good{border-left-color:var(--alive)}
+.hero h2{margin:0;font-size:1rem;color:var(--soft);font-weight:600}.hero p{margin:.2rem 0 0}
+.hero .number{font-size:2.9rem;font-weight:800;line-height:1.1;letter-spacing:-.02em}
+.hero .number span{display:block;font-size:1rem;font-weight:600;letter-spacing:0;line-height:1.4}
+.hero.bad .number{color:var(--dangling)}.hero.good .number{color:var(--alive)}
 .note{max-width:52rem;margin:.1rem 0 .8rem;color:var(--soft);font-size:.94rem}
 .note i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .35em 0 .7em}
 .note i:first-child{margin-left:0}
@@ -87,19 +93,22 @@ svg{display:block;width:100%;height:auto}
 .board th,.board td{padding:.55rem .7rem;border-bottom:1px solid var(--line);text-align:right;vertical-align:middle}
 .board thead th{font-size:.8rem;font-weight:600;color:var(--soft);vertical-align:bottom;line-height:1.25}
 .board th:first-child{text-align:left;padding-left:0}.board tbody th{font-weight:700;white-space:nowrap}
-.board .bar{display:flex;width:9rem;height:.85rem;border-radius:4px;overflow:hidden;background:var(--line)}
+.board td{white-space:nowrap}.board td small{display:block;color:var(--soft);font-size:.74rem;line-height:1.2}
+.board .bar{display:flex;width:8rem;height:.85rem;border-radius:4px;overflow:hidden;background:var(--line)}
 .board .bar b{display:block;height:100%}
 td.bad{color:var(--dangling);font-weight:700}td.good{color:var(--alive);font-weight:700}
 dl{max-width:52rem;margin:0}dt{font-weight:600;margin-top:.8rem}dd{margin:0;color:var(--soft)}
 @media (max-width:700px){
 main{padding-top:1.5rem}
 .board thead{display:none}.board,.board tbody{display:block}
-.board tr{display:grid;grid-template-columns:1fr 1fr;gap:.1rem 1rem;background:var(--card);border:1px solid var(--line);
-border-radius:12px;padding:.7rem .9rem;margin:0 0 .7rem}
-.board th,.board td{border:0;padding:.12rem 0;display:flex;justify-content:space-between;gap:.6rem;text-align:right}
-.board tbody th{grid-column:1/-1;font-size:1.05rem}.board td.share{grid-column:1/-1}.board .bar{width:100%}
-.board td::before{content:attr(data-name);color:var(--soft);font-weight:400;text-align:left}
+.board tr{display:grid;grid-template-columns:repeat(3,1fr);gap:.45rem .8rem;background:var(--card);
+border:1px solid var(--line);border-radius:12px;padding:.8rem .95rem;margin:0 0 .7rem}
+.board th,.board td{border:0;padding:0;display:block;text-align:left;white-space:normal}
+.board tbody th,.board td.share{grid-column:1/-1;font-size:1.05rem}.board .bar{width:100%}
+.board td::before{content:attr(data-name);display:block;color:var(--soft);font-weight:400;font-size:.76rem;
+line-height:1.2}
 .board td.share::before{display:none}
+.panels svg text{font-size:14px}.panels svg .cell-name{font-size:12px}
 .wide svg{min-width:34rem}
 }
 @media print{body{background:#fff}figure{break-inside:avoid}}

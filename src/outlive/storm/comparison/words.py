@@ -38,27 +38,33 @@ def scale(storm: Storm) -> str:
 
 def sentences(storm: Storm) -> list[str]:
     """One for each remedy that ran, the plainest ones first."""
-    return [sentence(storm, result) for result in measured(storm)]
+    return [sentence(result) for result in measured(storm)]
 
 
-def sentence(storm: Storm, result: Result) -> str:
+def sentence(result: Result) -> str:
     """What happened under one remedy."""
-    assert result.record is not None
-    figures = result.record.figures
-    return f"{result.name}: {', '.join(_parts(storm, result))}{_failed(figures.failed)}."
+    return f"{result.name}: {said(result)}."
 
 
-def _parts(storm: Storm, result: Result) -> Iterator[str]:
+def said(result: Result) -> str:
+    """The same without its name and full stop."""
+    return "; ".join(_parts(result))
+
+
+def _parts(result: Result) -> Iterator[str]:
     assert result.record is not None
     figures = result.record.figures
     if figures.refused:
         first = next(number for number, count in enumerate(result.refused_by_generation, 1) if count)
+        since = f", from generation {first} on" if first > 1 else ""
         yield (
             f"{figures.refused:,} of {figures.requests:,} requests ({share(figures.refused, figures.requests)}) "
-            f"found no connection, from generation {first} on"
+            f"found no connection{since}"
         )
     else:
         yield f"none of {figures.requests:,} requests was refused"
+    if figures.failed:
+        yield f"{figures.failed:,} failed otherwise"
     budget = result.policy.budget
     most = f"the database never had more than {figures.server_connections_peak:,} connections"
     yield f"{most} (budget {budget:,})" if budget is not None else most
@@ -68,8 +74,11 @@ def _parts(storm: Storm, result: Result) -> Iterator[str]:
         yield "none dangled at the end"
 
 
-def _failed(number: int) -> str:
-    return f"; {number:,} failed otherwise" if number else ""
+def unanswered(result: Result) -> str:
+    """The share of requests that got no answer."""
+    assert result.record is not None
+    figures = result.record.figures
+    return share(figures.refused + figures.failed, figures.requests)
 
 
 def share(part: int, whole: int) -> str:
