@@ -158,7 +158,7 @@ _CONNECTIONS = (
 )
 _ANSWERS = (
     '<p class="note">From when the request came to its answer, the function\'s own time taken off; answered requests '
-    "only. Dark mark: the median; red mark: 99 % were faster.</p>"
+    "only. First mark: half were faster; red mark: 99 % were.</p>"
 )
 
 _FRAME = """<!doctype html>

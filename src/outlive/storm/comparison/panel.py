@@ -60,7 +60,7 @@ def _cells(result: Result, plot: Box) -> Iterator[str]:
         title = f"generation {number + 1}: {lost[number]} of {requests[number]} requests without an answer"
         yield rectangle(left, top, width, _CELL, "empty", title=title)
         if part:
-            opacity = f' fill-opacity="{0.25 + 0.75 * part:.2f}"'
+            opacity = f' fill-opacity="{0.25 + 0.6 * part:.2f}"'
             yield rectangle(left, top, width, _CELL, "refused", title=title, more=opacity)
         if width > _LEAST_LABELLED:
             kind = "cell-name full" if part else "cell-name"
