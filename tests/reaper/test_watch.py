@@ -3,12 +3,14 @@
 import http.client
 import re
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ..servers import Process
 from ..servers.database import APP
 from ..servers.hosts import in_namespace
 from ..servers.processes import eventually, free_port
@@ -125,6 +127,24 @@ def test_the_functions_own_user_gets_in_by_the_other_port_and_ends_its_own(place
     assert done["ended"] == len(lost)
     assert {verdict["user"] for verdict in done["verdicts"]} == {"app"}
     place.connect(place.hosts.add_client()).close()
+
+
+def test_a_stopped_process_on_the_databases_machine_shows_no_life(place: Far) -> None:
+    arguments = ("reap", place.url(), "--idle", "100ms", "--age-alone", "100ms", "--user", "app")
+    # Assigned, or it would be closed at once.
+    connect = "import sys, time, pymysql; c = pymysql.connect(host='127.0.0.1', port=int(sys.argv[1]), user='app', "
+    connect += "password=sys.argv[2]); print('connected', flush=True); time.sleep(100)"
+    command = [sys.executable, "-c", connect, str(place.server.port)]
+    with Process([*command, APP.password], name="function", namespace=place.namespace) as function:
+        function.wait_line("connected")
+        time.sleep(0.2)  # longer than --idle
+        (verdict,) = (
+            one for one in run_json(*arguments, namespace=place.namespace)["verdicts"] if one["user"] == "app"
+        )
+        assert verdict["reasons"] == ["the client's socket is open on this machine"]
+        function.pause()
+        eventually(lambda: run_json(*arguments, namespace=place.namespace)["dangling"] == 1)
+        assert run_json(*arguments, "--apply", namespace=place.namespace)["ended"] == 1
 
 
 def test_what_goes_wrong_is_said_and_ends_nothing(place: Far, tmp_path: Path) -> None:

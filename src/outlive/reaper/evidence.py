@@ -79,8 +79,8 @@ class Evidence:
         weights = {Fate.LIVES: Weight.LIVES, Fate.GONE: Weight.GONE, Fate.SILENT: Weight.DEAD}
         for place in places:
             fate, text = self.sockets.fate(place, port)
-            if fate is not Fate.UNKNOWN:
-                return Finding(weights[fate], text)
+            if text:
+                return Finding(weights.get(fate, Weight.NOTHING), text)
         return None
 
     def _by_probe(self, places: tuple[str, ...]) -> Finding | None:

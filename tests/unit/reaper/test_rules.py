@@ -125,6 +125,17 @@ def test_an_address_of_this_machine_without_a_socket_says_nothing() -> None:
     assert verdict.reasons == ("the client's socket is open on this machine",)
 
 
+def test_a_stopped_process_shows_no_life() -> None:
+    other_end = Socket("10.0.0.7", 40000, "10.0.0.1", 3306, "ESTABLISHED", inode=77)
+    listening = Socket("0.0.0.0", 3306, "0.0.0.0", 0, "LISTEN", inode=1)
+    evidence = Evidence(sockets=SocketTable([listening, socket(), other_end], 3306, {77}))
+    verdict = decide(evidence=evidence)
+    assert verdict.doubtful
+    assert verdict.reasons[0] == "the client's process is stopped, as a frozen function is"
+    assert decide(evidence=evidence, age_alone_s=60.0).ends
+    assert decide(evidence=replace(evidence, alive=DEAD.alive)).ends
+
+
 def test_silence_counts_only_where_a_neighbour_answered() -> None:
     silent = {"10.0.0.7": Answer.SILENT, "10.0.1.9": Answer.LIVES}
     verdict = decide(evidence=Evidence(answers=silent))
