@@ -82,7 +82,7 @@ class Storm:
         self.tell("Trying how functions can vanish here ...")
         ground = self._ground(observed)
         self.deaths, self.rtt_by, self.masked = ground.deaths, ground.rtt_by, ground.masked
-        self.tell(f"Functions vanish so: {ground.deaths}.")
+        self.tell(f"Functions vanish so: {ground.deaths}. {self.seen}")
         try:
             # What is on the way is this host: it was the observer that verified the server.
             target = observed if observed.tls == "disabled" else replace(observed, tls="required")
@@ -91,6 +91,13 @@ class Storm:
                 self._remedy(name, stage, observer, janitor, others)
         finally:
             ground.close()
+
+    @property
+    def seen(self) -> str:
+        """What the database sees of the functions' hosts, in a sentence."""
+        if self.masked:
+            return "The database sees all functions under this host's address."
+        return "The database sees each process of functions under an address of its own."
 
     def _ground(self, observed: Target) -> Ground:
         loopback = loopback_of(observed.host)
