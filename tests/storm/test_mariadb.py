@@ -56,7 +56,8 @@ def test_persistent_refuses_from_the_second_generation_on_and_proxy_never(
     assert all(persistent["refused_by_generation"][1:])
     assert persistent["refused"] == sum(persistent["refused_by_generation"]) == persistent["codes"]["1040"]
     assert persistent["dangling"] == persistent["handshakes"] == told["places"] == told["max_connections"] - 2
-    assert persistent["server_connections_peak"] == told["places"]
+    # One that is being refused is counted, too.
+    assert told["places"] <= persistent["server_connections_peak"] <= told["max_connections"]
     assert persistent["recovery_s"] is None
 
     assert proxy["refused"] == proxy["failed"] == proxy["dangling"] == 0
