@@ -91,11 +91,15 @@ class RequestConnections:
 
     def start(self, request: Request) -> None:
         setting = self._setting
-        now, timing = setting.events.now, setting.timing
+        setting.events.at(setting.events.now + setting.timing.arrives_s, self._arrive, request)
+
+    def _arrive(self, request: Request) -> None:
+        setting = self._setting
+        timing, began_s = setting.timing, setting.events.now - setting.timing.arrives_s
         if not setting.places.take():
-            setting.finish_at(now + timing.refusal_s, request, "refused")
+            setting.finish_at(began_s + timing.refusal_s, request, "refused")
             return
-        done_s = now + timing.handshake_s + timing.transaction_s + request.invocation.database_s + timing.request_s
+        done_s = began_s + timing.handshake_s + timing.transaction_s + request.invocation.database_s + timing.request_s
         setting.handshakes += 1
         setting.finish_at(done_s, request, "answered")
         # The database counts it until the client's close has come there.

@@ -29,6 +29,8 @@ class Timing:
 
     handshake_s: float
     """Until a new connection to the database, or to what stands before it, can take a request."""
+    arrives_s: float
+    """Of that, until the database counts it: the third message of TCP's handshake has come there."""
     refusal_s: float
     """Until a function knows that the database refuses it."""
     transaction_s: float
@@ -46,6 +48,7 @@ class Timing:
         trips = HANDSHAKE_ROUND_TRIPS.get(scheme, HANDSHAKE_ROUND_TRIPS["postgresql"])
         return cls(
             handshake_s=trips * load.rtt_s,
+            arrives_s=1.5 * load.rtt_s,
             # TCP's, and the one whose answer says that all is full.
             refusal_s=2 * load.rtt_s,
             transaction_s=TRANSACTION_ROUND_TRIPS * load.rtt_s,
