@@ -67,10 +67,16 @@ class Fate(StrEnum):
     UNKNOWN = "unknown"
 
 
-def parse_table(text: str) -> list[Socket]:
-    """The sockets of /proc/net/tcp or tcp6; lines that are none are left out."""
+def parse_table(text: str, port: int) -> list[Socket]:
+    """The sockets of /proc/net/tcp or tcp6 with this port on either side; lines that are none are left out.
+
+    Only those are parsed: on a busy machine most of the table are others', and TIME_WAIT.
+    """
     found = []
+    wanted = f":{port:04X} "
     for line in text.splitlines()[1:]:
+        if wanted not in line:
+            continue
         fields = line.split()
         with contextlib.suppress(ValueError, IndexError, struct.error):
             found.append(_socket(fields))
@@ -110,13 +116,16 @@ def plain_address(text: str) -> str:
     return str(mapped or address)
 
 
-def read_sockets() -> list[Socket]:
-    """All of this network namespace; none where the kernel has no such table. Read twice: the table is no snapshot."""
+def read_sockets(port: int) -> list[Socket]:
+    """Those of this network namespace with this port on either side; none where the kernel has no such table.
+
+    Read twice: the table is no snapshot.
+    """
     found: dict[tuple[str, int, str, int], Socket] = {}
     for _ in range(2):
         for path in _TABLES:
             with contextlib.suppress(OSError):
-                for one in parse_table(Path(path).read_text(encoding="ascii")):
+                for one in parse_table(Path(path).read_text(encoding="ascii"), port):
                     found[one.local, one.local_port, one.peer, one.peer_port] = one
     return list(found.values())
 
@@ -201,8 +210,9 @@ async def local_sockets(session: Session) -> SocketTable | None:
     database. Raises CensusError.
     """
     host, port = session.own_end
-    sockets, stopped = await asyncio.to_thread(lambda: (read_sockets(), read_stopped()))
-    table = SocketTable(sockets, session.address.port, stopped)
+    number = session.address.port
+    sockets, stopped = await asyncio.to_thread(lambda: (read_sockets(number), read_stopped()))
+    table = SocketTable(sockets, number, stopped)
     if not table.holds(host, port) or (await session.seen_as())[1] != port:
         return None
     return table
