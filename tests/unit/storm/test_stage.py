@@ -1,6 +1,8 @@
 """What programs of Outlive get to know of the database."""
 
+import ssl
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,20 +13,22 @@ from outlive.storm.load import Load
 from outlive.storm.plan import Target
 from outlive.storm.stage import PASSWORD, Stage, loopback_of, observed_target
 
-TARGET = Target("postgresql", "127.0.0.1", 5432, "o'hara @1", "my shop", "s3cret&?", tls="required", tls_ca="/a b.pem")
+TARGET = Target("postgresql", "127.0.0.1", 5432, "o'hara @1", "my shop", "s3cret&?", tls="required")
 
 
 def stage(target: Target) -> Stage:
     return Stage(target, target, Load(), 10, Frozen("of the test", 0.0), print)
 
 
-def test_the_url_means_the_same_database_and_holds_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_url_means_the_same_database_and_holds_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(PASSWORD, TARGET.password)
-    url = stage(TARGET).url({"max_connections": 7})
+    authority = tmp_path / "a b.pem"
+    authority.write_text(ssl.DER_cert_to_PEM_cert(b"any"))
+    url = stage(replace(TARGET, tls_ca=str(authority))).url({"max_connections": 7})
     assert "s3cret" not in url
     (database,) = load(Origin(urls=(url,)), {}).databases.values()
     assert (database.user, database.database, database.max_connections) == ("o'hara @1", "my shop", 7)
-    assert (database.tls, database.tls_ca) == ("required", "/a b.pem")
+    assert (database.tls, database.tls_ca) == ("required", str(authority))
     assert stage(TARGET).secrets == {PASSWORD: "s3cret&?"}
     assert "s3cret" not in repr(TARGET)
 
