@@ -70,7 +70,9 @@ def test_what_holds_and_asks_for_least_comes_first() -> None:
 
 
 def test_what_may_not_be_changed_is_no_answer() -> None:
-    crowd = replace(SHOP, requests_per_s=2000, instances=400, max_connections=150, added_latency_ms=100)
+    crowd = replace(
+        SHOP, requests_per_s=2000, instances=400, max_connections=150, added_latency_ms=100, logins_per_s=5000
+    )
     for change, open_ones in {"nothing": set(), "address": {"proxy"}, "code": {"proxy", "http", "per-request"}}.items():
         fitting = {each.name for each in answer(replace(crowd, client_change=change)).ranked if each.fits}
         assert open_ones <= fitting
@@ -85,6 +87,12 @@ def test_what_may_not_be_changed_is_no_answer() -> None:
 def test_latency_that_is_not_tolerated_is_an_obstacle() -> None:
     slow = replace(SHOP, rtt_ms=20, added_latency_ms=25)
     assert "120 ms at p99" in of("per-request", replace(slow, function_ms=500)).obstacles[0]
+
+
+def test_logins_that_the_database_does_not_bear_are_an_obstacle() -> None:
+    busy = replace(SHOP, requests_per_s=600)
+    assert "600 new connections a second, and the database is taken to bear 200" in of("per-request", busy).obstacles[0]
+    assert of("per-request", replace(busy, logins_per_s=1000)).fits
 
 
 def test_a_load_beyond_every_pool_has_no_end() -> None:

@@ -1,6 +1,8 @@
 """Predicted beside measured, from a storm's output that this file makes."""
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from outlive.advisor.text import calibrated, comparison
 from outlive.storm.load import Load
 from outlive.storm.policy import POLICIES
 
+PUBLISHED = sorted((Path(__file__).parents[3] / "docs" / "remedies").glob("storm-*.json"))
 LOAD = Load(functions=300, generations=4)
 EXTRA_S, MORE_S = 0.004, 0.010
 
@@ -78,6 +81,16 @@ def test_its_times_are_used_for_other_loads() -> None:
     applied = found.applied(near)
     assert applied.request_s == found.timing.request_s
     assert applied.handshake_s == pytest.approx(0.004 + MORE_S, abs=0.004)
+
+
+@pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.stem)
+def test_storms_that_were_measured_and_published_are_met(file: Path) -> None:
+    found = calibrate(Measured.of(json.loads(file.read_text(encoding="utf-8"))))
+    assert found.compared
+    for name, each in found.compared.items():
+        refused, requests = each.measured["refused"], each.measured["requests"]
+        assert each.predicted.requests == requests, name
+        assert each.predicted.refused == pytest.approx(refused, rel=0.2, abs=0.01 * requests), name
 
 
 @pytest.mark.parametrize("missing", ["load", "remedies", "max_connections"])
