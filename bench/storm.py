@@ -150,8 +150,9 @@ _HEAD = """\
 
 What `outlive storm` ([how to run and read it](storm.md)) shows on databases with the limits that everybody meets. Each
 remedy gets the same arrivals. Functions, proxies and database share this machine's cores, so the latencies are to be
-compared and not believed; what is refused, what dangles and how many connections there are does not depend on them. A
-PNG of each figure, the report as HTML and all figures as JSON are beside this file."""
+compared and not believed; what is refused, what dangles and how many connections there are does not depend on them. The
+proxies run as they come but for their budget: PgBouncer's `idle_transaction_timeout`, off by default, would give back what
+functions that died inside a transaction hold; Outlive's is on. A PNG of each figure, the report as HTML and all figures as JSON are beside this file."""
 
 
 def _section(configuration: Configuration, storm: Storm) -> str:
