@@ -43,6 +43,9 @@ class Run:
         self._waves: list[Wave] = []
         self._dead: set[int] = set()
         self._known: set[int] = set()
+        self._held: set[int] = set()
+        """Of shared connections those in a transaction of a dead function, until they were seen out of it."""
+        self._looking = threading.Lock()
         self.server_connections: set[int] = set()
         """Every connection that the database was seen to have."""
 
@@ -107,6 +110,9 @@ class Run:
         if not self._remedy.shares:
             self._dead |= wave.connections
         wave.vanish()
+        if self._remedy.shares:
+            # No function lives now: every transaction that is open is a dead one's.
+            self._held |= {backend.number for backend in self._look() if backend.in_transaction}
         self._remedy.living(())
         now = ", ".join(f"{count} {outcome}" for outcome, count in sorted((self._record.outcomes - before).items()))
         count = self._stage.load.generations
@@ -117,10 +123,14 @@ class Run:
         while not over.wait(LOOK_EVERY_S):
             self._look()
 
-    def _look(self) -> None:
-        backends = self._backends()
-        self.server_connections.update(backend.number for backend in backends)
-        self._record.see(backends, sum(backend.number in self._dead for backend in backends))
+    def _look(self) -> list[Backend]:
+        with self._looking:
+            backends = self._backends()
+            self.server_connections.update(backend.number for backend in backends)
+            self._held &= {backend.number for backend in backends if backend.in_transaction}
+            dead = self._dead | self._held
+            self._record.see(backends, sum(backend.number in dead for backend in backends))
+        return backends
 
     def _left(self) -> int:
         """How many connections there are when the database has seen that a proxy has closed its own."""
