@@ -77,13 +77,13 @@ def _changes(record: Record) -> Iterator[tuple[float, Look]]:
     last: Look | None = None
     for look in record.looks:
         if last is None or (look.connections, look.dangling) != (last.connections, last.dangling):
-            yield _generation_at(record, look.at), look
+            yield generation_at(record, look.at), look
         last = look
     if last is not None:
-        yield _generation_at(record, last.at), last
+        yield generation_at(record, last.at), last
 
 
-def _generation_at(record: Record, at: float) -> float:
+def generation_at(record: Record, at: float) -> float:
     """The time of a run in generations: 2.5 is in the middle of the third. What waits long makes a generation longer,
     and remedies are compared by generations.
     """
