@@ -79,6 +79,11 @@ class Storm:
         others = frozenset(backend.number for backend in observer.look())
         self.others = len(others) + 1  # and the observer's own
         self.budget = self.budget or self._default_budget()
+        if self.budget > self.places:
+            raise ScenarioError(
+                f"A budget of {self.budget} does not fit: of {self.limit} connections {self.places} are free. Name a "
+                "smaller one with --budget, or end what holds the others."
+            )
         self.tell("Trying how functions can vanish here ...")
         ground = self._ground(observed)
         self.deaths, self.rtt_by, self.masked = ground.deaths, ground.rtt_by, ground.masked
