@@ -54,7 +54,12 @@ class TransactionLeases:
                 self._queue.ask(self._leases, Waiter(dying, self._died, lambda _: None))
 
     def _ask(self, request: Request) -> None:
-        self._queue.ask(self._leases, Waiter(request, self._granted, self._queue.expired))
+        self._queue.ask(self._leases, Waiter(request, self._granted, self._expired))
+
+    def _expired(self, request: Request) -> None:
+        # The client is connected: who loses patience first has no answer, and only the proxy can refuse.
+        now = self._setting.events.now
+        self._setting.finish_at(now, request, "failed" if now >= request.gives_up_s else "refused")
 
     def _granted(self, request: Request, new: bool) -> None:
         setting = self._setting
