@@ -153,7 +153,7 @@ def test_what_goes_wrong_is_said_and_ends_nothing(place: Far, tmp_path: Path) ->
     wrong = place.url().replace("root@", "root:wrong@")
     with start("reap", wrong, "--watch", "200ms", namespace=place.namespace) as reaper:
         assert reaper.wait() == 1, "a password that is refused is not tried again and again"
-        assert "Correct user and password." in reaper.log
+        assert "Correct user, password or database." in reaper.log
     missing = run("reap", place.url(), "--apply", "--alive-hosts", tmp_path / "none", namespace=place.namespace)
     assert missing.status == 1
     assert "cannot be read" in missing.err

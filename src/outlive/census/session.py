@@ -27,7 +27,7 @@ _REMEDIES: Final = {
     "name": "Correct the host's name.",
     "refused": "Is the database running there, and the port right?",
     "timeout": "Is the address right, and reachable from here?",
-    "login": "Correct user and password.",
+    "login": "Correct user, password or database.",
     "tls": "Correct tls= and tls_ca= in the URL.",
 }
 

@@ -120,6 +120,8 @@ def _in_use(connection: Connection, rules: Rules) -> list[str]:
         return []
     if connection.state is State.ENDING:
         return ["it is ending already"]
+    if connection.state is State.UNKNOWN:
+        return ["the database does not tell what it does"]
     if connection.idle_s is None:
         return ["a statement runs on it"]
     found = []

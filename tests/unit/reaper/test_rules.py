@@ -64,6 +64,7 @@ def test_age_alone_ends_nothing_unless_it_is_asked_for() -> None:
         ({"user": "mysql.session"}, {}, "its provider's own"),
         ({"host": "", "port": 0}, {}, "unix socket"),
         ({"state": State.ENDING, "idle_s": None}, {}, "ending already"),
+        ({"state": State.UNKNOWN, "idle_s": None}, {}, "does not tell what it does"),
         ({"state": State.ACTIVE, "idle_s": None}, {}, "a statement runs"),
         ({"idle_s": 59.9}, {}, "used 60 s ago, within 60 s"),
         ({"transaction": Transaction(900.0)}, {}, "in a transaction for 15 min, and --transactions is not given"),
