@@ -52,8 +52,8 @@ class PostgresSession(Session):
     when_full: ClassVar[str] = (
         "superuser_reserved_connections (3 by default) are kept for superusers, and since PostgreSQL 16"
         " reserved_connections for roles with pg_use_reserved_connections: name such a role in the URL. If that fails"
-        " too: SELECT pg_terminate_backend(pid) over any connection that is still open, or, on the server itself, SIGTERM"
-        " (never SIGKILL) to a backend that ps shows as idle."
+        " too: SELECT pg_terminate_backend(pid) over any connection that is still open, or, on the server itself,"
+        " SIGTERM (never SIGKILL) to a backend that ps shows as idle."
     )
 
     @property
