@@ -135,12 +135,15 @@ def test_recycling_by_age_costs_handshakes_and_leaves_the_last_one() -> None:
     assert recycled.dangling == kept.dangling == 200
 
 
-def test_who_waits_for_too_long_was_refused() -> None:
+def test_a_full_queue_refuses_and_a_function_gives_up() -> None:
     load = replace(SMALL, timeout_s=0.5, database_s=0.5)
-    predicted = run("proxy", load, budget=2)
-    assert predicted.refused > 0
-    assert predicted.p99_ms <= 500
-    assert predicted.answered + predicted.refused + predicted.failed == predicted.requests
+    impatient, refusing = run("proxy", load, budget=2), run("proxy", load, budget=2, queue_timeout_s=0.2)
+    assert impatient.failed > 0  # who is connected has no answer in time
+    assert impatient.refused == 0
+    assert refusing.refused > 0  # the proxy says so before
+    for predicted in (impatient, refusing):
+        assert predicted.p99_ms <= 500
+        assert predicted.answered + predicted.refused + predicted.failed == predicted.requests
 
 
 @pytest.mark.parametrize("name", POLICIES)
