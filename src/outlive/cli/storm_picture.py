@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
     from outlive.storm.results import Result
     from outlive.storm.storm import Storm
 
-HEADS: Final = ("remedy", "requests", "refused", "p50", "p99", "peak", "dangling", "handshakes", "served again")
+HEADS: Final = (
+    "remedy",
+    "re-\nquests",
+    "refused",
+    "failed",
+    "p50\nms",
+    "p99\nms",
+    "peak",
+    "dang-\nling",
+    "hand-\nshakes",
+    "next\nserved",
+)
 
 
 class StormPicture(LivePicture):
@@ -41,7 +53,7 @@ class StormPicture(LivePicture):
 
 def table(results: list[Result]) -> Table:
     """The figures so far: a line for each remedy."""
-    made = Table(title_justify="left")
+    made = Table(title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for number, head in enumerate(HEADS):
         made.add_column(head, justify="right" if number else "left", no_wrap=True)
     for result in results:
@@ -57,14 +69,14 @@ def _row(result: Result) -> list[Text]:
     figures = result.record.figures
     budget = result.policy.budget
     recovery = words.recovery(result)
-    refused = f"{figures.refused:,} ({words.share(figures.refused, figures.requests)})" if figures.refused else "0"
     return [
         Text(result.name, "bold"),
         Text(f"{figures.requests:,}"),
-        Text(refused, REFUSED if figures.refused else ALIVE),
-        Text(words.milliseconds(figures.p50_ms)),
-        Text(words.milliseconds(figures.p99_ms)),
-        Text(f"{figures.server_connections_peak:,}" + (f" of {budget:,}" if budget is not None else "")),
+        Text(f"{figures.refused:,}", REFUSED if figures.refused else ALIVE),
+        Text(f"{figures.failed:,}", REFUSED if figures.failed else ALIVE),
+        Text(f"{figures.p50_ms:,.0f}"),
+        Text(f"{figures.p99_ms:,.0f}"),
+        Text(f"{figures.server_connections_peak:,}" + (f"/{budget:,}" if budget is not None else "")),
         Text(f"{figures.dangling:,}", DANGLING if figures.dangling else ALIVE),
         Text(f"{figures.handshakes:,}"),
         Text(recovery, DANGLING if recovery == "never" else ALIVE if recovery == "at once" else ""),
