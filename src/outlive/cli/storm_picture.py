@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HEADS: Final = (
     "remedy",
     "re-\nquests",
-    "refused",
+    "re-\nfused",
     "failed",
     "p50\nms",
     "p99\nms",
@@ -58,7 +58,7 @@ def table(results: list[Result]) -> Table:
         made.add_column(head, justify="right" if number else "left", no_wrap=True)
     for result in results:
         if result.record is None:
-            made.add_row(result.name, Text("skipped", SOFT))
+            made.add_row(result.name, Text("-", SOFT))
             continue
         made.add_row(*_row(result))
     return made
