@@ -69,6 +69,14 @@ def test_rounds_until_it_is_told_to_stop(place: Far, tmp_path: Path) -> None:
         # Of the last round: with the test's own.
         eventually(lambda: metric(place, port, "outlive_reap_connections") == len(kept) + 1)
 
+        # It comes back by itself where its connection was ended, and its lock with it.
+        own = "SELECT id FROM information_schema.processlist WHERE host LIKE '127.0.0.1:%' AND user = 'root'"
+        ((number,),) = place.query(own)
+        rounds = metric(place, port, "outlive_reap_rounds_total")
+        place.query(f"KILL {number}")
+        eventually(lambda: metric(place, port, "outlive_reap_rounds_total") > rounds + 1)
+        assert [row[0] for row in place.query(own)] != [number]
+
         # A list that cannot be believed ends nobody, and is waited for.
         hosts.write_text("")
         start_line = len(reaper.lines)
