@@ -2,7 +2,8 @@
 
 Two times cannot be known before and are taken from the measurement: what a request takes above its round trips
 (drivers, processes, the machine), from the lowest of the medians under remedies that leave connections open; and what a
-handshake takes above its own, from the median under `per-request`, less that. All else is predicted.
+login takes of the database, where logins wait for each other, from the median under `per-request`. All else is
+predicted.
 """
 
 from collections.abc import Mapping
@@ -112,16 +113,14 @@ class Calibration:
 
     def applied(self, counted: Timing) -> Timing:
         """`counted` round trips with what this machine takes beside them."""
-        own = Timing.of(self.measured.load, self.measured.scheme)
-        more_s = self.timing.handshake_s - own.handshake_s
-        return replace(counted, request_s=self.timing.request_s, handshake_s=counted.handshake_s + more_s)
+        return replace(counted, request_s=self.timing.request_s, login_s=self.timing.login_s)
 
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
         return {
             "database": self.measured.product,
             "request_ms": round(self.timing.request_s * 1000, 3),
-            "handshake_ms": round(self.timing.handshake_s * 1000, 3),
+            "login_ms": round(self.timing.login_s * 1000, 3),
             "skipped": dict(self.measured.skipped),
             "remedies": {name: each.as_json() for name, each in self.compared.items()},
         }
@@ -132,7 +131,7 @@ def calibrate(measured: Measured) -> Calibration:
     counted = replace(Timing.of(measured.load, measured.scheme), between_s=LEAD_S)
     requests = [_fitted(measured, counted, name, "request_s") for name in WARM if name in measured.figures]
     timing = min(requests, key=lambda each: each.request_s, default=counted)
-    timing = _fitted(measured, timing, "per-request", "handshake_s")
+    timing = _fitted(measured, timing, "per-request", "login_s")
     compared = {
         name: Compared(name, measured.figures[name], _simulated(measured, name, timing)) for name in measured.figures
     }

@@ -41,7 +41,8 @@ _MYSQL_TRIPS: Final = (("TCP", 1), ("the server's greeting", 1), ("login", 1))
 _MYSQL_TLS: Final = (("TLS 1.3, sent with the SSLRequest", 1),)
 _MYSQL_SOURCES: Final = (
     "MySQL Reference Manual, 5.1.8 Server System Variables (max_connections, wait_timeout)",
-    "MySQL internals, Connection Phase; TCP keepalive is set at the login by server and kernel",
+    "MySQL internals, Connection Phase",
+    "TCP keepalive with the kernel's times, as seen on the sockets of MySQL 9.7 and MariaDB 10.11 (ss -o)",
 )
 
 SERVERS: Final[Mapping[str, Server]] = MappingProxyType(

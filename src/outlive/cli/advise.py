@@ -122,6 +122,9 @@ def advise(
         if file is not None:
             options = {**_object(file), **options}
         question: Question | None = None
+        if options and calibration is not None and calibration.timing.login_s > 0:
+            # Measured, where nobody says otherwise.
+            options = {"logins_per_s": 1 / calibration.timing.login_s, **options}
         if options:
             question = Question.of(options)
         elif calibration is None:

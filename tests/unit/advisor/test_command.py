@@ -108,7 +108,7 @@ def test_a_storm_is_set_beside_what_is_predicted(tmp_path: Path, capsys: pytest.
     file = tmp_path / "storm.json"
     file.write_text(json.dumps(storm()))
     assert run(["advise", "--calibrate", str(file)]) == 0
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
     assert "predicted" in shown
     assert "measured" in shown
     assert "All refusals are within 20 %" in shown

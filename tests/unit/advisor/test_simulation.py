@@ -129,6 +129,16 @@ def test_containers_close_what_they_have() -> None:
     assert killed.dangling > 0
 
 
+def test_logins_wait_for_each_other() -> None:
+    load = Load(functions=100, generations=1, rate_per_s=0)
+    policy, timing = POLICIES["per-request"].scaled(load.time_scale), Timing.of(load, "mysql")
+    quick, slow = (simulate(load, policy, Database(500), replace(timing, login_s=login_s)) for login_s in (0.0, 0.008))
+    # A hundred logins within 0.8 s, of 8 ms each: the last ones wait for all that are before them.
+    assert slow.p50_ms > quick.p50_ms + 20
+    assert slow.server_connections_peak > quick.server_connections_peak
+    assert slow.handshakes == quick.handshakes == 110
+
+
 def test_recycling_by_age_costs_handshakes_and_leaves_the_last_one() -> None:
     kept, recycled = run("persistent", database=Database(1000)), run("ttl", database=Database(1000))
     assert recycled.handshakes > kept.handshakes == 200

@@ -115,9 +115,8 @@ class ClientConnections:
         self._dead = {instance for instance in (*self._dead, *instances) if instance.connected is not None}
 
     def _granted(self, request: Request, new: bool) -> None:
-        self._setting.handshakes += 1
         request.instance.connected = self._setting.events.now
-        self._answer(request, self._setting.timing.handshake_s)
+        self._answer(request, self._setting.handshake_s())
 
     def _answer(self, request: Request, handshake_s: float) -> None:
         setting, timing = self._setting, self._setting.timing
@@ -166,7 +165,6 @@ class ProcessPools:
         setting, timing = self._setting, self._setting.timing
         done_s = setting.events.now + timing.transaction_s + request.invocation.database_s + timing.request_s
         if new:
-            setting.handshakes += 1
-            done_s += timing.handshake_s
+            done_s += setting.handshake_s()
         setting.events.at(done_s, pool.give_back)
         setting.finish_at(done_s, request, "answered")
