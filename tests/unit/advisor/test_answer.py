@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -160,6 +161,18 @@ def test_round_trips_are_the_storms() -> None:
         assert SERVERS[name].handshake_round_trips(tls=False) == trips
     assert all(server.sources for server in SERVERS.values())
     assert all(server.dangling_timeout_s <= KEEPALIVE_S for server in SERVERS.values())
+
+
+def test_the_page_says_what_the_arithmetic_takes() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "remedies" / "advise.md").read_text(encoding="utf-8")
+    for server in SERVERS.values():
+        row = next(line for line in page.splitlines() if line.startswith(f"| {server.title} |"))
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[1] == str(server.handshake_round_trips(tls=False))
+        assert cells[3] == str(server.handshake_round_trips(tls=True))
+        assert cells[5:] == [f"{server.max_connections:,}", f"{server.dangling_timeout_s:,.0f} s"]
+    for judge in BY_EFFORT:
+        assert f"| {judge(Arithmetic(SHOP)).name} |" in page
 
 
 def test_json_is_the_fields() -> None:
