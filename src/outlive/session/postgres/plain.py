@@ -60,6 +60,8 @@ def plain(sql: bytes, mode: int) -> Analysis | None:
         code = outside
     elif b'"' in code and code.count(b'"') & 1:
         return None
+    if b'u&"' in code:
+        return None  # a name that is spelled in numbers
     rest = code.translate(None, _INNOCENT)
     if rest:
         if rest.translate(None, _KNOWN):
@@ -72,7 +74,6 @@ def plain(sql: bytes, mode: int) -> Analysis | None:
             (b"--" in rest and b"--" in code)
             or (b"/" in rest and b"/*" in code)
             or (b"$" in rest and _NO_PARAMETER.search(code))
-            or (b"&" in rest and b'u&"' in code)
         ):
             return None
     if code[:1] in _SPACE:
