@@ -1,4 +1,4 @@
-"""What cannot be done to the tests' own process: `python -m tests.function.program DRIVER HOST PORT ...`."""
+"""What cannot be done to the tests' own process: `python -m tests.function.program DRIVER HOST PORT WHAT ...`."""
 
 import os
 import signal
@@ -11,34 +11,43 @@ from outlive.function import recycled
 from outlive.function.sqlalchemy import recycle
 
 from ..servers.database import APP
-from .drivers import DRIVERS
+from .drivers import DRIVERS, Driver
 
 
 def main() -> None:
-    name, host, port, what = sys.argv[1:]
-    driver = next(driver for driver in DRIVERS if driver.name == name)
-    driver.servers = {driver.database: SimpleNamespace(host=host, port=int(port))}
+    for name, host, port, what in zip(*[iter(sys.argv[1:])] * 4, strict=True):
+        driver = next(driver for driver in DRIVERS if driver.name == name)
+        driver.servers = {driver.database: SimpleNamespace(host=host, port=int(port))}
+        if what == "engine":
+            _fork_with_an_engine(host, port)
+        elif what == "fork":
+            _fork(driver)
+        else:
+            _wait_for_the_end(driver, what)
+
+
+def _wait_for_the_end(driver: Driver, what: str) -> None:
     if what == "sigterm":
         signal.signal(signal.SIGTERM, lambda *_: print("the handler before", flush=True))
-    if what == "engine":
-        _fork_with_an_engine(host, port)
-        return
-    database: recycled = driver.recycled()
+    database = driver.recycled()
     print(_number(driver, database), flush=True)
-    if what == "fork":
-        with database.connection():  # in use by the parent, and idle in neither
-            if os.fork() == 0:
-                print(_number(driver, database), flush=True)
-                sys.exit(0)  # by way of the interpreter's end, which collects what is left
-            os.wait()
-        if os.fork() == 0:  # idle in the parent
-            print(_number(driver, database), flush=True)
-            sys.exit(0)
+    signal.pause()
+    print(database.stats()["recycled"], flush=True)
+
+
+def _fork(driver: Driver) -> None:
+    database = driver.recycled()
+    print(_number(driver, database), end=" ", flush=True)
+    with database.connection():  # in use by the parent, and idle in neither
+        if os.fork() == 0:
+            print(_number(driver, database), end=" ", flush=True)
+            sys.exit(0)  # by way of the interpreter's end, which collects what is left
         os.wait()
-        print(_number(driver, database), flush=True)
-    else:
-        signal.pause()
-        print(database.stats()["recycled"], flush=True)
+    if os.fork() == 0:  # idle in the parent
+        print(_number(driver, database), end=" ", flush=True)
+        sys.exit(0)
+    os.wait()
+    print(_number(driver, database), flush=True)
 
 
 def _fork_with_an_engine(host: str, port: str) -> None:
@@ -57,9 +66,9 @@ def _fork_with_an_engine(host: str, port: str) -> None:
     ask()
 
 
-def _number(driver: object, database: object) -> int:
-    with database.connection() as connection:  # type: ignore[attr-defined]
-        return driver.run(driver.number(connection))  # type: ignore[attr-defined, no-any-return]
+def _number(driver: Driver, database: recycled) -> int:
+    with database.connection() as connection:
+        return int(driver.run(driver.number(connection)))
 
 
 main()

@@ -137,22 +137,25 @@ def test_tasks_have_connections_of_their_own_and_their_helpers_have_the_same(asy
     asyncio.run(body())
 
 
+_PROGRAM = [sys.executable, "-m", "tests.function.program"]
+
+
 def _program(driver: Driver, what: str) -> list[str]:
-    where = [driver.name, driver.server.host, str(driver.server.port)]
-    return [sys.executable, "-m", "tests.function.program", *where, what]
+    return [*_PROGRAM, driver.name, driver.server.host, str(driver.server.port), what]
 
 
-@pytest.mark.parametrize("name", ["pymysql", "mysqlclient", "psycopg"])
-def test_a_child_process_neither_uses_nor_ends_its_parents_connection(
-    name: str, function_servers: dict[str, Any]
-) -> None:
-    driver = _driver(name, function_servers)
-    done = subprocess.run(_program(driver, "fork"), cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    first, *children, last = map(int, done.stdout.split())
-    assert first == last
-    assert len(children) == 2
-    assert first not in children
+def test_a_child_process_neither_uses_nor_ends_its_parents_connection(function_servers: dict[str, Any]) -> None:
+    drivers = [_driver(name, function_servers) for name in ("pymysql", "mysqlclient", "psycopg")]
+    program = [argument for driver in drivers for argument in _program(driver, "fork")[3:]]
+    done = subprocess.run([*_PROGRAM, *program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert not done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        first, *children, last = map(int, line.split())
+        assert first == last
+        assert len(children) == 2
+        assert first not in children
 
 
 def test_an_engine_in_a_child_process_leaves_its_parents_connection_alone(function_servers: dict[str, Any]) -> None:
@@ -166,17 +169,19 @@ def test_sigterm_closes_idle_connections_and_calls_the_handler_before(function_s
     driver = _driver("pymysql", function_servers)
     aborted = driver.server.status("Aborted_clients")
     os.environ["PYTHONPATH"] = str(ROOT)
-    with Process(_program(driver, "sigterm"), name="sigterm") as process:
-        process.wait_line(r"^\d+$")
-        eventually(lambda: len(driver.connections()) == 1)
-        process.signal(signal.SIGTERM)
-        process.wait_line("^1$")
-        assert process.wait() == 0
-        assert "the handler before" in process.log
-    with Process(_program(driver, "default"), name="default") as process:
-        process.wait_line(r"^\d+$")
-        process.signal(signal.SIGTERM)
-        assert process.wait() == -signal.SIGTERM
+    with (
+        Process(_program(driver, "sigterm"), name="sigterm") as chained,
+        Process(_program(driver, "default"), name="default") as plain,
+    ):
+        for process in (chained, plain):
+            process.wait_line(r"^\d+$")
+        eventually(lambda: len(driver.connections()) == 2)
+        for process in (chained, plain):
+            process.signal(signal.SIGTERM)
+        chained.wait_line("^1$")
+        assert chained.wait() == 0
+        assert "the handler before" in chained.log
+        assert plain.wait() == -signal.SIGTERM
     eventually(lambda: not driver.connections())
     assert driver.server.status("Aborted_clients") == aborted
 
