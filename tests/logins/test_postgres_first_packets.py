@@ -392,3 +392,18 @@ def test_a_proxy_header(outlive: Start, postgres18: Postgres18) -> None:
     raw.start()
     assert raw.ends()
     assert node.metric("outlive_clients_refused_total", reason="proxy_protocol") == 1
+
+
+@pytest.mark.parametrize("required", ["mysql", "postgres"])
+def test_a_proxy_header_on_one_listener(outlive: Start, postgres18: Postgres18, required: str) -> None:
+    """MySQL's database needs not be there: whether its listener wants a header shows at the first bytes."""
+    trusted = f'proxy_protocol = "required-{required}"\nproxy_protocol_trusted = ["127.0.0.0/8"]\n'
+    node = outlive(tls(trusted) + entry(postgres18) + '[databases.my]\nurl = "mysql://app:none@127.0.0.1:1/test"\n')
+    raw = Raw(node.pg_port)
+    raw.start()
+    if required == "mysql":
+        raw.authenticate()
+        raw.until(READY_FOR_QUERY)
+        raw = Raw(node.port, before=b"no header at all")
+    assert raw.ends()
+    assert node.metric("outlive_clients_refused_total", reason="proxy_protocol") == 1

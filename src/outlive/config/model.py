@@ -18,7 +18,7 @@ from outlive.config.secrets import EMPTY, Secret
 LogLevel = Literal["debug", "info", "warning", "error"]
 TlsMode = Literal["disabled", "required", "verify-ca", "verify-identity"]
 ClientConnection = Literal["session", "transaction"]
-ProxyProtocol = Literal["off", "required"]
+ProxyProtocol = Literal["off", "required", "required-mysql", "required-postgres"]
 Protocol = Literal["mysql", "postgresql"]
 PoolMode = Literal["transaction", "session"]
 Reset = Literal["auto", "always"]
@@ -84,7 +84,7 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 "The database at the server (of MySQL: the schema); by default NAME itself. For `*` none: then it is "
                 "the one that the client asks for."
             ),
-),
+        ),
     ] = ""
     user: Annotated[
         str,
@@ -494,7 +494,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             max_length=1000,
             description=(
                 "Users that may log in to the console (`psql outlive`). Without any: the users that Outlive itself "
-                "logs in with, from this machine."
+                "logs in with, from this machine. It is on PostgreSQL's listener, which a node has that serves a "
+                "PostgreSQL database, and shows and controls MySQL's clients and servers too."
             ),
         ),
     ] = ()
@@ -532,8 +533,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ProxyProtocol,
         Meta(
             description=(
-                "Whether clients' connections begin with a PROXY protocol v2 header. Never guessed: a MySQL"
-                " server speaks first."
+                "Whether clients' connections begin with a PROXY protocol v2 header: on no listener, on every one, or "
+                "on that of one protocol alone. Never guessed: a MySQL server speaks first."
             )
         ),
     ] = "off"

@@ -179,7 +179,7 @@ def check_node(config: Config, report: Report) -> None:
             "There is no database to serve.",
             "Give a URL (outlive serve postgresql://user@host/database) or a configuration with [databases.NAME].",
         )
-    if config.proxy_protocol == "required" and not config.proxy_protocol_trusted:
+    if config.proxy_protocol != "off" and not config.proxy_protocol_trusted:
         report(
             "proxy_protocol_trusted",
             "proxy_protocol is required but no network is trusted to send it.",

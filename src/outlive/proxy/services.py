@@ -36,6 +36,9 @@ _EVICTION_BATCH: Final = 64
 class Services(ABC):
     """One per wire. `now` is the loop's clock as of the last sweep, for what needs no better."""
 
+    listener: ClassVar[str]
+    """Of which listener they are the clients, as the configuration names it."""
+
     first_id: ClassVar[int] = 0
     """What the ids of this wire's clients begin with; the node's number and a counter follow."""
 
@@ -71,7 +74,7 @@ class Services(ABC):
         self.client_buffer_bytes = config.client_buffer_bytes
         self.client_keepalive_s = config.client_keepalive_s
         self.tls_required = config.tls_required
-        self.requires_proxy_header = config.proxy_protocol == "required"
+        self.requires_proxy_header = config.proxy_protocol in ("required", f"required-{self.listener}")
         self._trusted = TrustedNetworks(config.proxy_protocol_trusted)
 
     # -- what a protocol adds ----------------------------------------------------------------------

@@ -34,6 +34,7 @@ _VIRTUAL_ID: Final = 0x80000000
 class MySQLServices(Services):
     """See `Services`."""
 
+    listener = "mysql"
     first_id = _VIRTUAL_ID
     channels: dict[int, MySQLChannel]
     routes: Routes[MySQLRoute]

@@ -40,6 +40,7 @@ class PostgresServices(Services):
     then a counter, so that a CancelRequest that comes to another node can be told apart.
     """
 
+    listener = "postgres"
     spare_clients = 32
     """Of a full node, too, a statement can be cancelled; and what others are told comes by TLS, where they use it.
     Together with what else is open it stays within what `descriptors_needed` leaves.
