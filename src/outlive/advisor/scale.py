@@ -10,6 +10,7 @@ Three things make a large system small enough, and each is said with the result:
   are counted as the last of these. With so few places all is decided in the first one or two.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Final
@@ -29,6 +30,8 @@ FEWEST_PLACES: Final = 10
 FEWEST_POOLED: Final = 100
 """A pool that others share is not divided below this: of two at the same load the smaller one queues far more."""
 FEWEST_PROCESSES: Final = 2
+LARGEST: Final = 500_000
+"""Requests of one run that cannot be made smaller: above this it is left out, unless its size was asked for."""
 GENERATIONS: Final = 12
 """After which a database that does nothing is either full or as full as it gets, in nearly all loads."""
 REQUESTS: Final = 4.0
@@ -126,21 +129,30 @@ def counted(answer: Answer, world: World) -> Timing:
     return replace(timing, handshake_s=server.handshake_round_trips(tls=answer.question.tls) * world.load.rtt_s)
 
 
-def confirm(answer: Answer, world: World, timing: Timing, *, most: int = MOST) -> dict[str, Simulated]:
-    """Every remedy of `answer` that is a policy, simulated."""
+def confirm(
+    answer: Answer, world: World, timing: Timing, *, most: int = MOST, largest: float = LARGEST
+) -> dict[str, Simulated]:
+    """Every remedy of `answer` that is a policy, simulated; but none whose run is of more than `largest` requests."""
     found: dict[str, Simulated] = {}
     for judgement in answer.ranked:
         if judgement.policy is not None:
             policy = _sized(POLICIES[judgement.policy], judgement.pool_size, judgement.figures.connections)
-            found[judgement.name] = thinned(world, policy, timing, most)
+            if _size(world, policy, most) <= largest:
+                found[judgement.name] = thinned(world, policy, timing, most)
     return found
+
+
+def left_out(answer: Answer, simulated: Mapping[str, Simulated]) -> tuple[str, ...]:
+    """What is to be said of the remedies whose simulation would be too large."""
+    names = [each.name for each in answer.ranked if each.policy is not None and each.name not in simulated]
+    if not names:
+        return ()
+    return (f"too large to be simulated, as places or pools are too few to be divided: {', '.join(names)}",)
 
 
 def thinned(world: World, policy: Policy, timing: Timing, most: int = MOST) -> Simulated:
     """One policy (with the world's lifetimes), so that about `most` requests are simulated."""
-    requests = world.load.functions * world.load.requests_per_function
-    weight = max(1, min(ceil(requests / most), _most_weight(world, policy)))
-    generations = max(3, min(world.load.generations, ceil(world.load.generations * most * weight / requests)))
+    weight, generations = _thinning(world, policy, most)
     load = replace(world.load, functions=max(world.load.generations, round(world.load.functions / weight)))
     small = replace(
         policy.scaled(load.time_scale),
@@ -155,10 +167,24 @@ def thinned(world: World, policy: Policy, timing: Timing, most: int = MOST) -> S
     return Simulated(policy, _times(predicted, weight), weight, generations)
 
 
+def _thinning(world: World, policy: Policy, most: int) -> tuple[int, int]:
+    """How many instances one stands for, and how many generations are simulated."""
+    requests = world.load.functions * world.load.requests_per_function
+    weight = max(1, min(ceil(requests / most), _most_weight(world, policy)))
+    return weight, max(3, min(world.load.generations, ceil(world.load.generations * most * weight / requests)))
+
+
+def _size(world: World, policy: Policy, most: int) -> float:
+    """Requests that are simulated."""
+    weight, generations = _thinning(world, policy, most)
+    share = generations / world.load.generations
+    return world.load.functions * world.load.requests_per_function * share / weight
+
+
 def _most_weight(world: World, policy: Policy) -> int:
     """Pools of processes are divided by having fewer processes; all else by being smaller."""
     if policy.pool_processes is not None:
-        return policy.pool_processes // FEWEST_PROCESSES
+        return min(policy.pool_processes // FEWEST_PROCESSES, world.database.places)
     weight = world.database.places // FEWEST_PLACES
     return weight if policy.budget is None else min(weight, policy.budget // FEWEST_POOLED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -217,11 +218,14 @@ def _simulate(
     said: Answer, functions: int | None, seed: int, calibration: Calibration | None
 ) -> tuple[Mapping[str, Simulated], tuple[str, ...]]:
     from outlive.advisor.arithmetic import Arithmetic
-    from outlive.advisor.scale import confirm, counted, world_of
+    from outlive.advisor.scale import LARGEST, confirm, counted, left_out, world_of
 
     world = world_of(Arithmetic(said.question), functions, seed)
     timing = counted(said, world)
-    return confirm(said, world, timing if calibration is None else calibration.applied(timing)), world.notes
+    timing = timing if calibration is None else calibration.applied(timing)
+    # Who names a number of instances is ready to wait for it.
+    found = confirm(said, world, timing, largest=LARGEST if functions is None else inf)
+    return found, (*world.notes, *left_out(said, found))
 
 
 def _as_json(

@@ -12,6 +12,7 @@ from outlive.advisor.answer import BY_EFFORT, answer
 from outlive.advisor.arithmetic import Arithmetic, milliseconds, number, percent
 from outlive.advisor.databases import KEEPALIVE_S, SERVERS
 from outlive.advisor.question import CLIENT_CHANGES, Question, QuestionError, prompts, typed
+from outlive.advisor.queueing import wait_quantile_s
 from outlive.advisor.remedies.judgement import Judgement
 from outlive.advisor.text import details, headline, rows
 from outlive.storm.load import HANDSHAKE_ROUND_TRIPS
@@ -225,3 +226,17 @@ def test_figures_are_short() -> None:
     ]
     assert milliseconds(float("inf")) == "never"
     assert [percent(share) for share in (0, 1e-9, 0.1234, 1)] == ["0 %", "below 0.1 %", "12.3 %", "100 %"]
+
+
+def test_pools_that_are_apart_are_reckoned_apart() -> None:
+    """Two processes with half the load each wait longer than one pool with all connections would let them."""
+    judged = of("containers", replace(SHOP, requests_per_s=200, function_ms=100, database_share=0.3, containers=True))
+    assert judged.pool_size is not None
+    each = wait_quantile_s(judged.pool_size, 200 * 0.030 / 2, 0.030)
+    assert judged.figures.added_p99_ms == pytest.approx(each * 1000)
+    assert wait_quantile_s(judged.pool_size - 1, 200 * 0.030 / 2, 0.030) > SHOP.added_latency_ms / 1000 >= each
+    assert any("/ 2 processes" in line.how for line in judged.lines)
+
+
+def test_how_to_reap_is_a_command_that_has_evidence() -> None:
+    assert "--alive-hosts" in of("reap", SHOP).how

@@ -9,7 +9,7 @@ import pytest
 from outlive.advisor.answer import answer
 from outlive.advisor.arithmetic import Arithmetic
 from outlive.advisor.question import Question
-from outlive.advisor.scale import confirm, counted, thinned, world_of
+from outlive.advisor.scale import confirm, counted, left_out, thinned, world_of
 from outlive.storm.policy import POLICIES
 
 SHOP = Question(requests_per_s=200, deployments_per_day=0)
@@ -89,3 +89,11 @@ def test_the_load_is_the_questions() -> None:
 def test_a_seed_is_a_load() -> None:
     arithmetic = Arithmetic(SHOP)
     assert world_of(arithmetic, seed=1) == world_of(arithmetic, seed=1) != world_of(arithmetic, seed=2)
+
+
+def test_what_is_too_large_to_simulate_is_left_out_and_named() -> None:
+    said = answer(Question(requests_per_s=1e6, max_connections=100))
+    world = world_of(Arithmetic(said.question))
+    simulated = confirm(said, world, counted(said, world))
+    assert "nothing" not in simulated
+    assert "nothing" in left_out(said, simulated)[0]

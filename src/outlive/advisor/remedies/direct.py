@@ -141,7 +141,9 @@ def reap(arithmetic: Arithmetic) -> Judgement:
         costs="one connection and an account that may end others', and a watcher that is itself watched",
         stops=f"above {number(most)} instances alive: it makes room after the dead, none for the living; and where the "
         "dead cannot be told from the frozen (no list of living hosts), it ends the connections of both",
-        how="outlive reap URL --watch 60s --apply",
+        how=f"outlive reap URL --apply --watch {policy.reap_every_s:.0f}s --idle {policy.reap_idle_s:.0f}s "
+        "--alive-hosts FILE: it needs the list of living hosts, or --probe, "
+        "and ends nothing by age unless told (docs/remedies/reap.md)",
         obstacles=obstacles_of(arithmetic, figures),
         tight=is_tight(arithmetic, figures),
     )

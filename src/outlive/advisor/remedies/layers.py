@@ -18,12 +18,16 @@ POOLED_AT_ONCE: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The size that the load asks for, and what comes of it. `over`: more than the database has places for."""
+    """The size that the load asks for, and what comes of it. `over`: more than the database has places for.
+
+    `parts`: so many pools of this size, each with this load; a connection of one is of no use to the others.
+    """
 
     size: int
     held_s: float
     load: float
     over: bool
+    parts: int = 1
 
     @property
     def refused_share(self) -> float:
@@ -42,14 +46,15 @@ class Pool:
 
     def lines(self, what: str) -> list[Line]:
         """How its size came to be."""
+        split = "" if self.parts == 1 else f" / {self.parts} processes"
         return [
             Line(
                 f"{what} held",
-                f"Little's law: rate x {milliseconds(self.held_s)} each",
+                f"Little's law: rate x {milliseconds(self.held_s)} each{split}",
                 f"{number(self.load)} erlangs",
             ),
             Line(
-                "pool",
+                "pool" if self.parts == 1 else "pool of each",
                 "the fewest whose wait at p99 is tolerated (Erlang's C, M/M/c: open arrivals, first come first served)",
                 str(self.size),
             ),
@@ -66,33 +71,37 @@ class Pool:
         ]
 
 
-def pool_for(arithmetic: Arithmetic, held_s: float, added_s: float) -> Pool:
-    """The fewest connections whose wait at p99, with `added_s` beside it, is tolerated; at most the places."""
+def pool_for(arithmetic: Arithmetic, held_s: float, added_s: float, parts: int = 1) -> Pool:
+    """The fewest connections whose wait at p99, with `added_s` beside it, is tolerated; at most the places.
+
+    Of `parts` equal pools, between which requests are shared evenly, one: many small ones need more than one large one.
+    """
     question = arithmetic.question
     held_s = max(held_s, LEAST_HELD_S)
-    load = question.requests_per_s * held_s
+    load = question.requests_per_s * held_s / parts
+    places = max(1, question.places // parts)
     patience_s = max(question.added_latency_ms / 1000 - added_s, 0.0)
     try:
         size = servers_for_wait(load, held_s, patience_s)
     except ValueError:
-        size = question.places + 1
+        size = places + 1
     # One more than the load needs is no pool that survives a slow query.
-    size = max(size, 2)
-    return Pool(min(size, question.places), held_s, load, size > question.places)
+    size = max(size, ceil(2 / parts))
+    return Pool(min(size, places), held_s, load, size > places, parts)
 
 
 def containers(arithmetic: Arithmetic) -> Judgement:
     """The same code in processes that last, each with a pool, and that are told before they end."""
     question = arithmetic.question
-    pool = pool_for(arithmetic, arithmetic.transaction_s, 0.0)
     processes = max(2, ceil(arithmetic.busy / POOLED_AT_ONCE))
-    each = ceil(pool.size / processes)
+    pool = pool_for(arithmetic, arithmetic.transaction_s, 0.0, processes)
+    each = pool.size
     connections = 2 * processes * each  # a deployment starts the new ones before it ends the old ones
     figures = Figures(
         connections, 0, processes * each / 3600, pool.wait_mean_s * 1000, pool.wait_p99_s * 1000, pool.refused_share
     )
     lines = [
-        *pool.lines("connections"),
+        *pool.lines("connections of each process"),
         Line(
             "containers",
             f"busy / {POOLED_AT_ONCE} at once each, two at least: {number(arithmetic.busy)} / {POOLED_AT_ONCE}",
