@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -169,6 +170,45 @@ def check_users(databases: Mapping[str, Database], report: Report) -> None:
                         "A user has one password at a server: refer to the same secret in both.",
                     )
                     break
+
+
+_SHA256: Final = re.compile("[0-9a-f]{64}")
+
+
+def check_principals(config: Config, report: Report) -> None:
+    """Who may send SQL over HTTP: the keys' hashes, and the databases."""
+    seen: dict[str, str] = {}
+    for name, principal in config.principals.items():
+        path = f"principals.{name}"
+        for key in principal.api_key_sha256:
+            if not _SHA256.fullmatch(key):
+                report(
+                    f"{path}.api_key_sha256",
+                    "A hash is no SHA-256 in 64 lower-case hexadecimal digits.",
+                    "Write the hash of the key, never the key: printf %s KEY | sha256sum",
+                )
+            elif seen.setdefault(key, name) != name:
+                report(
+                    f"{path}.api_key_sha256",
+                    f"{name} and {seen[key]} have the same key.",
+                    "Give each principal a key of its own.",
+                )
+        for asked in principal.databases:
+            database = config.databases.get(asked) or config.databases.get(asked.removesuffix(".ro"))
+            if database is None:
+                report(
+                    f"{path}.databases",
+                    f"There is no database {asked}.",
+                    f"Name one of {', '.join(sorted(config.databases))}.",
+                )
+            elif not database.user:
+                report(
+                    f"{path}.databases",
+                    f"The database {asked} has no user, and its principals act as that user.",
+                    f"Add user and password to [databases.{asked.removesuffix('.ro')}].",
+                )
+            elif asked not in config.databases and not database.replicas:
+                report(f"{path}.databases", f"{asked} has no replicas.", "Leave .ro out, or add replicas.")
 
 
 def check_node(config: Config, report: Report) -> None:
