@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from outlive import __version__
 from outlive.config.model import Config, Principal
 from outlive.gateway import work
+from outlive.gateway.conversation import Done
 from outlive.gateway.databases import Databases
 from outlive.gateway.failure import RETRY_AFTER_S, Failure
 from outlive.gateway.idempotency import Answer, Idempotency
@@ -94,10 +95,10 @@ class Api:
                 raise Failure(413, "request_too_large", f"The request is longer than request_max_bytes ({most}).")
         return bytes(body)
 
-    async def _answered(self, request: Request, name: str, principal: Principal, body: bytes, run: Worker) -> Response:
+    async def _answered(self, request: Request, name: str, body: bytes, run: Worker) -> Response:
         key = request.headers.get("idempotency-key")
         if key is None:
-            return _response(await self._attended(request, name, principal, run))
+            return _response(await self._attended(request, run))
         http = self._config().http
         what = request.url.path.encode() + b"\0" + body
         job = work.Job()
@@ -106,21 +107,17 @@ class Api:
                 name,
                 key,
                 what,
-                lambda: self._safely(self._placed(job, name, principal, run)),
+                lambda: self._safely(run(job)),
                 keep_s=http.idempotency_keep_s,
                 max_keys=http.idempotency_max_keys,
                 max_bytes=http.idempotency_max_bytes,
             )
         )
 
-    async def _placed(self, job: work.Job, name: str, principal: Principal, run: Worker) -> bytes:
-        with self._principals.place(name, principal):
-            return await run(job)
-
-    async def _attended(self, request: Request, name: str, principal: Principal, run: Worker) -> Answer:
+    async def _attended(self, request: Request, run: Worker) -> Answer:
         """Runs while the caller is there."""
         job = work.Job()
-        task = asyncio.ensure_future(self._safely(self._placed(job, name, principal, run)))
+        task = asyncio.ensure_future(self._safely(run(job)))
         gone = asyncio.ensure_future(_gone(request.receive))
         try:
             await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -152,32 +149,30 @@ class Api:
         body = await self._body(request)
         asked = read(body, Query)
         check_database(name, principal, asked.database)
+
+        async def query(job: work.Job, rows: Rows) -> Done:
+            with self._principals.place(name, principal):
+                return await work.query(job, self._databases, principal, asked, rows)
+
         if asked.stream:
-            return self._stream(
-                request,
-                name,
-                principal,
-                asked,
-                lambda job, rows: work.query(job, self._databases, principal, asked, rows),
-            )
+            return self._stream(request, principal, asked, query)
 
         async def run(job: work.Job) -> bytes:
             rows = self._rows(principal, asked)
-            return work.result(rows, await work.query(job, self._databases, principal, asked, rows))
+            return work.result(rows, await query(job, rows))
 
-        return await self._answered(request, name, principal, body, run)
+        return await self._answered(request, name, body, run)
 
     async def _batch(self, request: Request, name: str, principal: Principal) -> Response:
         body = await self._body(request)
         asked = read(body, Batch)
         check_database(name, principal, asked.database)
-        return await self._answered(
-            request,
-            name,
-            principal,
-            body,
-            lambda job: work.batch(job, self._databases, principal, asked, self._config().http),
-        )
+
+        async def run(job: work.Job) -> bytes:
+            with self._principals.place(name, principal):
+                return await work.batch(job, self._databases, principal, asked, self._config().http)
+
+        return await self._answered(request, name, body, run)
 
     async def _begin(self, request: Request, name: str, principal: Principal) -> Response:
         body = await self._body(request)
@@ -200,45 +195,41 @@ class Api:
                 }
             )
 
-        return await self._answered(request, name, principal, body, run)
+        return await self._answered(request, name, body, run)
 
     async def _step(self, request: Request, name: str, principal: Principal) -> Any:
         body = await self._body(request)
         asked = read(body, InTransaction)
         id = request.path_params["id"]
+
+        async def step(job: work.Job, rows: Rows) -> Done:
+            with self._transactions.working(id, name) as transaction:
+                return await work.step(job, self._transactions, transaction, principal, asked, rows)
+
         if asked.stream:
-
-            async def stream(job: work.Job, rows: Rows) -> Any:
-                with self._transactions.working(id, name) as transaction:
-                    return await work.step(job, self._transactions, transaction, principal, asked, rows)
-
-            return self._stream(request, name, principal, asked, stream)
+            return self._stream(request, principal, asked, step)
 
         async def run(job: work.Job) -> bytes:
             rows = self._rows(principal, asked)
-            with self._transactions.working(id, name) as transaction:
-                done = await work.step(job, self._transactions, transaction, principal, asked, rows)
-            return work.result(rows, done)
+            return work.result(rows, await step(job, rows))
 
-        return await self._answered(request, name, principal, body, run)
+        return await self._answered(request, name, body, run)
 
-    async def _commit(self, request: Request, name: str, principal: Principal) -> Response:
+    async def _commit(self, request: Request, name: str, _: Principal) -> Response:
         async def end(transaction: Transaction) -> bytes:
             await work.commit(transaction.conversation)
             return b'{"transaction":"committed"}'
 
-        return await self._end(request, name, principal, end)
+        return await self._end(request, name, end)
 
-    async def _rollback(self, request: Request, name: str, principal: Principal) -> Response:
+    async def _rollback(self, request: Request, name: str, _: Principal) -> Response:
         async def end(transaction: Transaction) -> bytes:
             await transaction.conversation.command("ROLLBACK")
             return b'{"transaction":"rolled back"}'
 
-        return await self._end(request, name, principal, end)
+        return await self._end(request, name, end)
 
-    async def _end(
-        self, request: Request, name: str, principal: Principal, end: Callable[[Transaction], Awaitable[bytes]]
-    ) -> Response:
+    async def _end(self, request: Request, name: str, end: Callable[[Transaction], Awaitable[bytes]]) -> Response:
         """A caller who goes away here does not stop it."""
         body = await self._body(request)
 
@@ -251,27 +242,25 @@ class Api:
 
         if request.headers.get("idempotency-key") is None:
             return _response(await asyncio.shield(asyncio.ensure_future(self._safely(run(work.Job())))))
-        return await self._answered(request, name, principal, body, run)
+        return await self._answered(request, name, body, run)
 
     # -- streams -----------------------------------------------------------------------------------
 
     def _stream(
         self,
         request: Request,
-        name: str,
         principal: Principal,
         asked: InTransaction,
-        run: Callable[[work.Job, Rows], Awaitable[Any]],
+        run: Callable[[work.Job, Rows], Awaitable[Done]],
     ) -> Streaming:
         if "idempotency-key" in request.headers:
             raise Failure(400, "bad_request", "A stream cannot be answered again: leave out the Idempotency-Key.")
         rows = Stream(asked.format, max_rows=work.limited(asked.max_rows, principal.max_rows))
 
-        async def placed(job: work.Job) -> bytes:
-            with self._principals.place(name, principal):
-                return work.tail(rows, await run(job, rows))
+        async def told(job: work.Job) -> bytes:
+            return work.tail(rows, await run(job, rows))
 
-        return Streaming(rows, lambda job: self._safely(placed(job)))
+        return Streaming(rows, lambda job: self._safely(told(job)))
 
 
 class Streaming:
