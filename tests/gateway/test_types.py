@@ -31,7 +31,7 @@ POSTGRES = [
     ("float8", "1e300", 1e300),
     ("float8", "NaN", "NaN"),
     ("float8", "-Infinity", "-Infinity"),
-    ("text", "a\"b\\ü\n\U0001f600", "a\"b\\ü\n\U0001f600"),
+    ("text", 'a"b\\ü\n\U0001f600', 'a"b\\ü\n\U0001f600'),
     ("varchar", "x", "x"),
     ("char(3)", "x", "x  "),
     ("name", "n", "n"),
@@ -118,7 +118,8 @@ def test_postgres_parameters(pg: Caller) -> None:
         ("uuid", "00000000-0000-0000-0000-00000000000a"),
     ):
         assert pg.query("SELECT $1", [{"type": type, "value": value}]).rows == [[value]], type
-    assert pg.query("SELECT $1::int + 1, $2::uuid IS NULL, $3::jsonb", [4, None, {"a": 1}]).rows == [[5, True, {"a": 1}]]
+    mixed = pg.query("SELECT $1::int + 1, $2::uuid IS NULL, $3::jsonb", [4, None, {"a": 1}])
+    assert mixed.rows == [[5, True, {"a": 1}]]
     assert pg.query("SELECT 1 WHERE 'a' = ANY($1)", [["a", "b"]]).rows == [[1]]
 
 

@@ -56,6 +56,14 @@ class Listen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Http(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Limits of SQL over HTTP, which is on as soon as there is a principal."""
 
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Most connections to the HTTP port; a request on a further one is 503. Read at the start only.",
+        ),
+    ] = 4000
     request_max_bytes: Annotated[
         int,
         Meta(ge=1024, le=1_073_741_824, description="Longest request; a longer one is 413."),

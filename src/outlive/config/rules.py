@@ -185,7 +185,7 @@ def check_principals(config: Config, report: Report) -> None:
                 report(
                     f"{path}.api_key_sha256",
                     "A hash is no SHA-256 in 64 lower-case hexadecimal digits.",
-                    "Write the hash of the key, never the key: printf %s KEY | sha256sum",
+                    "Write what `printf %s KEY | sha256sum` says, never the key.",
                 )
             elif seen.setdefault(key, name) != name:
                 report(
@@ -194,6 +194,9 @@ def check_principals(config: Config, report: Report) -> None:
                     "Give each principal a key of its own.",
                 )
         for asked in principal.databases:
+            if asked.removesuffix(".ro") == ANY_DATABASE:
+                report(f"{path}.databases", f"{asked} is no database by name.", "Name each database it may use.")
+                continue
             database = config.databases.get(asked) or config.databases.get(asked.removesuffix(".ro"))
             if database is None:
                 report(
@@ -259,7 +262,9 @@ def _check_ports(config: Config, report: Report) -> None:
 def descriptors_needed(config: Config) -> int:
     """How many open files the node may need at once."""
     budgets = sum(database.max_connections for database in config.servers().values())
-    return config.max_clients + budgets + SPARE_DESCRIPTORS
+    # A request over HTTP counts as a client too, but a connection that it leaves open behind it does not.
+    callers = config.http.max_connections if config.principals else 0
+    return config.max_clients + callers + budgets + SPARE_DESCRIPTORS
 
 
 def check_file_limit(config: Config, limit: int, report: Report) -> None:

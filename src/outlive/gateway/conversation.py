@@ -77,6 +77,9 @@ class Conversation(ABC):
     async def begin(self, *, isolation: Isolation | None, read_only: bool) -> None:
         """Begins a transaction; one that is `read_only` cannot be made to write by what runs in it. Raises Failure."""
 
+    async def confirm(self) -> None:  # noqa: B027 - only where the protocol's errors do not tell
+        """After an error in a transaction: makes sure that `in_transaction` is true. Raises Failure."""
+
     @property
     @abstractmethod
     def in_transaction(self) -> bool:

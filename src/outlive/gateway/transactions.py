@@ -84,6 +84,14 @@ class Transactions:
             raise Failure(
                 404, "no_such_transaction", "There is no such transaction (any more) for this principal on this node."
             )
+        if transaction.conversation.closed:
+            self.drop(transaction)
+            raise Failure(
+                409,
+                "transaction_over",
+                "The connection of the transaction has ended: the database has rolled it back.",
+                outcome="failed",
+            )
         if transaction.busy:
             raise Failure(409, "transaction_busy", "Another request works in this transaction.")
         transaction.busy = True

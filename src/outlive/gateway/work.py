@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import msgspec
@@ -127,9 +128,12 @@ async def step(
     conversation = job.conversation = transaction.conversation
     try:
         done = await conversation.run(asked.statement, rows, limited(asked.timeout_s, principal.max_time_s))
-    except Failure:
+    except Failure as failure:
+        with suppress(Failure):
+            await conversation.confirm()
         if job.gone or not transaction.is_open:
             all.drop(transaction)
+            failure.details["transaction"] = "rolled back"
         raise
     all.check(transaction, "unknown")
     return done

@@ -122,7 +122,7 @@ class Node:
                 self,
                 metrics=not own_metrics,
                 more=Api(lambda: self.config, self._wires).routes(),
-                max_requests=self.config.max_clients + MAX_CONCURRENT,
+                max_requests=MAX_CONCURRENT + (self.config.http.max_connections if self.config.principals else 0),
             )
         )
         if listen.admin is not None:

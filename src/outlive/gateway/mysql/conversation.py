@@ -123,6 +123,11 @@ class MySQLConversation(Conversation):
             await self.command(f"SET TRANSACTION ISOLATION LEVEL {isolation.upper()}")
         await self.command(f"START TRANSACTION{' READ ONLY' if read_only else ''}")
 
+    async def confirm(self) -> None:
+        """See `Conversation`. An error packet has no status, and a deadlock has rolled the whole transaction back."""
+        if not self.closed:
+            await self.command("SELECT 1")
+
     @property
     def in_transaction(self) -> bool:
         """See `Conversation`."""
