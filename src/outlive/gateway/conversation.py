@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from outlive.gateway.channel import InProcessChannel
-from outlive.gateway.failure import Failure, draining, lost
+from outlive.gateway.failure import Failure, bad_request, draining, lost
 from outlive.gateway.rows import Rows
 from outlive.wire import ProtocolError
 
@@ -98,6 +98,8 @@ class Conversation(ABC):
 
     async def run(self, statement: Statement, rows: Rows, timeout_s: float) -> Done:
         """Runs one statement, which is cancelled after `timeout_s`. Raises Failure, with what became of it."""
+        if "\0" in statement.sql:
+            raise bad_request("The statement has a NUL character.")
         self._rows = rows
         self.deadline_passed = False
         rows.on_overflow = self.cancel

@@ -75,8 +75,8 @@ class PostgresConversation(Conversation):
         if isinstance(values, dict):
             sql, values = numbered(sql, values)
         text = sql.encode("utf-8", "replace")
-        if b"\0" in text or len(values) > _PARAMETERS_MAX:
-            raise bad_request("The statement has a NUL character, or more than 65535 parameters.")
+        if len(values) > _PARAMETERS_MAX:
+            raise bad_request("The statement has more than 65535 parameters.")
         types, texts = bound(values)
         reply = PostgresReply(rows, self._copies)
         await self._exchange(parse(b"", text, types) + bind(b"", b"", texts) + _TAIL, reply)
