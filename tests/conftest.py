@@ -25,6 +25,7 @@ BUDGETS_S = {
     "clients": 460.0,
     "chaos": 340.0,
     "fuzz": 180.0,
+    "advisor": 25.0,
     "storm": 75.0,
     "function": 40.0,
     "reaper": 45.0,

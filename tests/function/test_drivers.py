@@ -165,6 +165,8 @@ def test_an_idempotent_function_runs_again_when_its_connection_was_lost_and_no_o
 
 
 def test_a_full_database_is_waited_for_and_not_for_longer_than_there_is_time(driver: Driver) -> None:
+    if driver.name in ("aiomysql", "psycopg2", "pg8000"):
+        pytest.skip("tests/unit/function has its error; a full server for each would take long")
     fill, leave = _full(driver)
     database = driver.recycled()
     taken = fill()
@@ -173,9 +175,9 @@ def test_a_full_database_is_waited_for_and_not_for_longer_than_there_is_time(dri
         async def refused() -> None:
             began = time.monotonic()
             with pytest.raises(Exception) as caught:
-                async with driver.use(database, 0.5):
+                async with driver.use(database, 0.3):
                     pass
-            assert 0.4 < time.monotonic() - began < 5
+            assert 0.2 < time.monotonic() - began < 5
             assert any("outlive.function: tried for" in note for note in caught.value.__notes__)
             assert type(caught.value) is not TimeoutError  # but the driver's own
 

@@ -154,6 +154,14 @@ url = "{postgres18.url(max_connections=3)}"
         console(node, user=APP2.user, password=APP2.password)
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         console(node, password="wrong")
+    # RELOAD of a wrong file is refused like SIGHUP's, and the old configuration stays.
+    assert node.configuration is not None
+    operator = console(node)
+    node.configuration.write_text("nonsense = 1\n")
+    with pytest.raises(psycopg.errors.ConfigFileError, match="refused"):
+        operator.execute("RELOAD")
+    assert "nonsense" in node.process.lines[-1]
+    assert node.pg().execute("SELECT 1").fetchone() == (1,)
     node = outlive(configuration.format(admins=f'admin_users = ["{APP2.user}"]'))
     assert rows(console(node, user=APP2.user, password=APP2.password), "SHOW VERSION")
     with pytest.raises(psycopg.OperationalError, match="operators"):

@@ -116,6 +116,21 @@ def test_both_protocols_on_one_node(outlive: Start, postgres18: Postgres18, mari
             node.pg(dbname="my")
         with pytest.raises(pymysql.err.OperationalError, match="to database 'pg'"):
             node.connect(database="pg")
+    # The console is that of the whole node.
+    operator = node.pg(dbname="outlive")
+    with node.connect(database="my") as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT 1")
+        assert [row[2] for row in operator.execute("SHOW CLIENTS") if row[11] == "mysql"] == ["my"]
+        (number,) = (row[10] for row in operator.execute("SHOW CLIENTS") if row[11] == "mysql")
+        operator.execute(f"KILL {number}")
+        with pytest.raises(pymysql.err.OperationalError, match="1927"):
+            cursor.execute("SELECT 2")
+    operator.execute("PAUSE my")
+    assert [row[0] for row in operator.execute("SHOW DATABASES") if row[8]] == ["my"]
+    operator.execute("RESUME my")
+    with node.connect(database="my") as other, other.cursor() as cursor:
+        assert cursor.execute("SELECT 3") == 1
 
 
 def test_a_reload_opens_the_listener(outlive: Start, postgres18: Postgres18, mariadb: MariaDB) -> None:

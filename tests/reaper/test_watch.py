@@ -3,12 +3,14 @@
 import http.client
 import re
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ..servers import Process
 from ..servers.database import APP
 from ..servers.hosts import in_namespace
 from ..servers.processes import eventually, free_port
@@ -67,6 +69,14 @@ def test_rounds_until_it_is_told_to_stop(place: Far, tmp_path: Path) -> None:
         # Of the last round: with the test's own.
         eventually(lambda: metric(place, port, "outlive_reap_connections") == len(kept) + 1)
 
+        # It comes back by itself where its connection was ended, and its lock with it.
+        own = "SELECT id FROM information_schema.processlist WHERE host LIKE '127.0.0.1:%' AND user = 'root'"
+        ((number,),) = place.query(own)
+        rounds = metric(place, port, "outlive_reap_rounds_total")
+        place.query(f"KILL {number}")
+        eventually(lambda: metric(place, port, "outlive_reap_rounds_total") > rounds + 1)
+        assert [row[0] for row in place.query(own)] != [number]
+
         # A list that cannot be believed ends nobody, and is waited for.
         hosts.write_text("")
         start_line = len(reaper.lines)
@@ -121,10 +131,31 @@ def test_the_functions_own_user_gets_in_by_the_other_port_and_ends_its_own(place
     time.sleep(0.2)
     arguments = ("reap", place.url(APP), "--idle", "100ms", "--age-alone", "100ms", "--apply")
     assert run_json(*arguments, namespace=place.namespace, status=1)["full"]
-    done = run_json(*arguments, "--admin-port", EXTRA_PORT, namespace=place.namespace)
+    arguments = (*arguments, "--admin-port", EXTRA_PORT)
+    spared = run_json(*arguments, namespace=place.namespace)["verdicts"]
+    assert all("in a transaction is not shown" in reason for verdict in spared for reason in verdict["reasons"])
+    done = run_json(*arguments, "--transactions", "100ms", namespace=place.namespace)
     assert done["ended"] == len(lost)
     assert {verdict["user"] for verdict in done["verdicts"]} == {"app"}
     place.connect(place.hosts.add_client()).close()
+
+
+def test_a_stopped_process_on_the_databases_machine_shows_no_life(place: Far) -> None:
+    arguments = ("reap", place.url(), "--idle", "100ms", "--age-alone", "100ms", "--user", "app")
+    # Assigned, or it would be closed at once.
+    connect = "import sys, time, pymysql; c = pymysql.connect(host='127.0.0.1', port=int(sys.argv[1]), user='app', "
+    connect += "password=sys.argv[2]); print('connected', flush=True); time.sleep(100)"
+    command = [sys.executable, "-c", connect, str(place.server.port)]
+    with Process([*command, APP.password], name="function", namespace=place.namespace) as function:
+        function.wait_line("connected")
+        time.sleep(0.2)  # longer than --idle
+        (verdict,) = (
+            one for one in run_json(*arguments, namespace=place.namespace)["verdicts"] if one["user"] == "app"
+        )
+        assert verdict["reasons"] == ["the client's socket is open on this machine"]
+        function.pause()
+        eventually(lambda: run_json(*arguments, namespace=place.namespace)["dangling"] == 1)
+        assert run_json(*arguments, "--apply", namespace=place.namespace)["ended"] == 1
 
 
 def test_what_goes_wrong_is_said_and_ends_nothing(place: Far, tmp_path: Path) -> None:
@@ -133,7 +164,7 @@ def test_what_goes_wrong_is_said_and_ends_nothing(place: Far, tmp_path: Path) ->
     wrong = place.url().replace("root@", "root:wrong@")
     with start("reap", wrong, "--watch", "200ms", namespace=place.namespace) as reaper:
         assert reaper.wait() == 1, "a password that is refused is not tried again and again"
-        assert "Correct user and password." in reaper.log
+        assert "Correct user, password or database." in reaper.log
     missing = run("reap", place.url(), "--apply", "--alive-hosts", tmp_path / "none", namespace=place.namespace)
     assert missing.status == 1
     assert "cannot be read" in missing.err

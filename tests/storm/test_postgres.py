@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from outlive.cli.app import run
 from tests.servers import Postgres15
 from tests.servers.database import APP
 
@@ -51,6 +52,15 @@ def test_pgbouncer_keeps_what_the_dead_began_and_per_request_what_died_within(da
     assert pgbouncer["dangling"] == per_request["dangling"] == per_request["open_transactions"] == 6
     assert pgbouncer["server_connections_peak"] <= pgbouncer["policy"]["budget"]
     assert per_request["handshakes"] == per_request["requests"] + 6
+    assert _tables(database) == ()
+
+
+def test_a_budget_that_the_database_does_not_have_is_refused(
+    database: Postgres15, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(PASSWORD, APP.password)
+    assert run(["storm", url(database), "--budget", "39"]) == 1
+    assert "A budget of 39 does not fit: of 43 connections 38 are free" in capsys.readouterr().err
     assert _tables(database) == ()
 
 

@@ -1,8 +1,9 @@
 """Predicted beside measured: a storm's own load and policies, simulated, with the times that it measured.
 
 Two times cannot be known before and are taken from the measurement: what a request takes above its round trips
-(drivers, processes, the machine), from the median under `persistent`, where most answers met an open connection; and
-what a handshake takes above its own, from the median under `per-request`, less that. All else is predicted.
+(drivers, processes, the machine), from the lowest of the medians under remedies that leave connections open; and what a
+login takes of the database, where logins wait for each other, from the median under `per-request`. All else is
+predicted.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,9 @@ COMPARED: Final = (
 )
 LEAD_S: Final = 0.1
 """What the storm takes at least between a generation's death and the next one's birth."""
-_STEPS: Final = 3
+WARM: Final = ("persistent", "reaper", "proxy")
+"""Remedies under which most answers meet an open connection, if most requests are answered."""
+_STEPS: Final = 9
 
 
 class CalibrationError(ValueError):
@@ -110,16 +113,14 @@ class Calibration:
 
     def applied(self, counted: Timing) -> Timing:
         """`counted` round trips with what this machine takes beside them."""
-        own = Timing.of(self.measured.load, self.measured.scheme)
-        more_s = self.timing.handshake_s - own.handshake_s
-        return replace(counted, request_s=self.timing.request_s, handshake_s=counted.handshake_s + more_s)
+        return replace(counted, request_s=self.timing.request_s, login_s=self.timing.login_s)
 
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
         return {
             "database": self.measured.product,
             "request_ms": round(self.timing.request_s * 1000, 3),
-            "handshake_ms": round(self.timing.handshake_s * 1000, 3),
+            "login_ms": round(self.timing.login_s * 1000, 3),
             "skipped": dict(self.measured.skipped),
             "remedies": {name: each.as_json() for name, each in self.compared.items()},
         }
@@ -128,8 +129,9 @@ class Calibration:
 def calibrate(measured: Measured) -> Calibration:
     """Take the times, and simulate every remedy that ran."""
     counted = replace(Timing.of(measured.load, measured.scheme), between_s=LEAD_S)
-    timing = _fitted(measured, counted, "persistent", "request_s")
-    timing = _fitted(measured, timing, "per-request", "handshake_s")
+    requests = [_fitted(measured, counted, name, "request_s") for name in WARM if name in measured.figures]
+    timing = min(requests, key=lambda each: each.request_s, default=counted)
+    timing = _fitted(measured, timing, "per-request", "login_s")
     compared = {
         name: Compared(name, measured.figures[name], _simulated(measured, name, timing)) for name in measured.figures
     }
@@ -142,12 +144,17 @@ def _fitted(measured: Measured, timing: Timing, name: str, time: str) -> Timing:
     """
     if not measured.figures.get(name, {}).get("answered"):
         return timing
-    least_s = getattr(timing, time)
+    low_s = getattr(timing, time)
+    wanted_ms = measured.figures[name]["p50_ms"]
+    if _simulated(measured, name, timing).p50_ms >= wanted_ms:
+        return timing
+    # No median is met by a time longer than itself. It grows with the time, and faster where requests wait for others.
+    high_s = low_s + wanted_ms / 1000
     for _ in range(_STEPS):
-        # The median moves with it, about as far: waits behind slow requests are the rest, and so there are steps.
-        missing_s = (measured.figures[name]["p50_ms"] - _simulated(measured, name, timing).p50_ms) / 1000
-        timing = replace(timing, **{time: max(least_s, getattr(timing, time) + missing_s)})
-    return timing
+        middle_s = (low_s + high_s) / 2
+        found_ms = _simulated(measured, name, replace(timing, **{time: middle_s})).p50_ms
+        low_s, high_s = (middle_s, high_s) if found_ms < wanted_ms else (low_s, middle_s)
+    return replace(timing, **{time: (low_s + high_s) / 2})
 
 
 def _simulated(measured: Measured, name: str, timing: Timing) -> Predicted:

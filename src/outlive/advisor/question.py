@@ -39,6 +39,7 @@ class Question:
     dangling_timeout_s: float | None = _asked(
         "Seconds after which it ends a connection of the dead (else its default)", None
     )
+    logins_per_s: float | None = _asked("New connections a second that the database bears (else an assumption)", None)
     rtt_ms: float = _asked("Milliseconds of a round trip between functions and database", 1.0)
     tls: bool = _asked("Is there TLS between them", True)
     added_latency_ms: float = _asked("Milliseconds that a request may take longer, at p99", 25.0)
@@ -54,7 +55,7 @@ class Question:
             _require(getattr(self, name) >= 0, name, "cannot be negative")
         _require(0 < self.database_share <= 1, "database_share", "is above 0 and at most 1")
         _require(self.statements >= 1, "statements", "is at least 1")
-        for name in ("instances", "max_connections", "dangling_timeout_s"):
+        for name in ("instances", "max_connections", "dangling_timeout_s", "logins_per_s"):
             value = getattr(self, name)
             _require(value is None or value > 0, name, "must be above 0")
         _require(self.client_change in CLIENT_CHANGES, "client_change", f"is one of {', '.join(CLIENT_CHANGES)}")
@@ -91,9 +92,19 @@ class Question:
         """How long the database keeps a connection whose other end is dead."""
         return self.dangling_timeout_s or self.server.dangling_timeout_s
 
+    @property
+    def bears_per_s(self) -> float:
+        """New connections a second that the database bears."""
+        return self.logins_per_s or self.server.logins_per_s
+
     def as_json(self) -> dict[str, object]:
         """Every field, and what its defaults came to."""
-        return {**asdict(self), "max_connections": self.limit, "dangling_timeout_s": self.timeout_s}
+        came_to = {
+            "max_connections": self.limit,
+            "dangling_timeout_s": self.timeout_s,
+            "logins_per_s": self.bears_per_s,
+        }
+        return {**asdict(self), **came_to}
 
 
 def prompts() -> list[tuple[str, str, str, object]]:

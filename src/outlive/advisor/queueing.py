@@ -23,13 +23,17 @@ def erlang_b(servers: int, load: float) -> float:
     _check(servers, load)
     if load == 0:
         return 0.0 if servers else 1.0
-    # The inverse's recurrence: it neither overflows nor loses digits, as the one with factorials does.
-    inverse = 1.0
-    for server in range(1, servers + 1):
-        inverse = 1.0 + inverse * server / load
-        if inverse > 1e300:
+    # The inverse as a sum, from its greatest index down: the terms of large systems are soon too small to matter, or
+    # the sum is soon so large that nobody is refused.
+    term = total = 1.0
+    for taken in range(servers, 0, -1):
+        term *= taken / load
+        total += term
+        if term < total * 1e-17:
+            break
+        if total > 1e300:
             return 0.0
-    return 1.0 / inverse
+    return 1.0 / total
 
 
 def erlang_c(servers: int, load: float) -> float:
@@ -77,8 +81,11 @@ def servers_for_refusals(load: float, most_share: float) -> int:
 
 def load_for_refusals(servers: int, most_share: float) -> float:
     """The greatest load that `servers` without a queue carry with at most the share `most_share` refused."""
-    low, high = 0.0, float(servers) + 10.0 * sqrt(servers + 1.0) + 10.0
-    for _ in range(60):
+    if not 0 < most_share < 1:
+        raise ValueError("A share of refusals is between 0 and 1.")
+    # Whatever the servers carry at the most, the rest is refused: of this load it is more than the share.
+    low, high = 0.0, (servers + 1) / (1 - most_share)
+    for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if erlang_b(servers, middle) <= most_share else (low, middle)
     return low
@@ -87,7 +94,7 @@ def load_for_refusals(servers: int, most_share: float) -> float:
 def load_for_wait(servers: int, held_s: float, most_s: float, quantile: float = 0.99) -> float:
     """The greatest load that `servers` carry with a wait at `quantile` of at most `most_s`."""
     low, high = 0.0, float(servers)
-    for _ in range(60):
+    for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if wait_quantile_s(servers, middle, held_s, quantile) <= most_s else (low, middle)
     return low

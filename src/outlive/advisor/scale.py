@@ -5,7 +5,7 @@ Three things make a large system small enough, and each is said with the result:
   rate (`time_scale`, as the storm does it). What happens once a life is then too large a share of the requests.
 - Numbers, above `most` requests: each instance stands for `weight`, and the database's places and the pools are divided
   by it. What is refused keeps its share (an error of about one over the root of what is simulated); waits in a pool get
-  longer than they are, as a small pool queues more than a large one at the same load.
+  somewhat longer than they are, as a small pool queues more than a large one at the same load.
 - Repetition, where places or pools are too few to be divided: only the first generations are simulated, and the others
   are counted as the last of these. With so few places all is decided in the first one or two.
 """
@@ -25,7 +25,9 @@ from outlive.storm.policy import POLICIES, Policy
 MOST: Final = 100_000
 """Requests that one run simulates, about."""
 FEWEST_PLACES: Final = 10
-"""To so few places, or connections of a pool, nothing is divided: rounding would matter more than chance."""
+"""A database is not divided below this: rounding would matter more than chance."""
+FEWEST_POOLED: Final = 100
+"""A pool that others share is not divided below this: of two at the same load the smaller one queues far more."""
 FEWEST_PROCESSES: Final = 2
 GENERATIONS: Final = 12
 """After which a database that does nothing is either full or as full as it gets, in nearly all loads."""
@@ -33,9 +35,9 @@ REQUESTS: Final = 4.0
 """Of one instance, about."""
 
 
-UNFINISHED_EVERY: Final = 100
-"""Each so many-th instance dies inside a transaction: platforms end instances that are idle, not all of which are so
-in the database."""
+UNFINISHED_EVERY: Final = 1000
+"""Each so many-th instance dies inside a transaction: platforms end instances that are idle, and nearly all of those
+are idle in the database, too."""
 _COUNTS: Final = (
     "requests",
     "answered",
@@ -157,7 +159,8 @@ def _most_weight(world: World, policy: Policy) -> int:
     """Pools of processes are divided by having fewer processes; all else by being smaller."""
     if policy.pool_processes is not None:
         return policy.pool_processes // FEWEST_PROCESSES
-    return min(world.database.places, policy.budget or world.database.places) // FEWEST_PLACES
+    weight = world.database.places // FEWEST_PLACES
+    return weight if policy.budget is None else min(weight, policy.budget // FEWEST_POOLED)
 
 
 def timing_of(policy: Policy, timing: Timing, load: Load) -> Timing:

@@ -91,7 +91,7 @@ def calibrated(calibration: Calibration) -> list[str]:
         f"Predicted, and measured on {measured.product}, {measured.load.functions} functions in "
         f"{measured.load.generations} generations, {measured.database.places} places.",
         f"Taken from the measurement: {number(calibration.timing.request_s * 1000)} ms a request beside its round "
-        f"trips, {number(calibration.timing.handshake_s * 1000)} ms a handshake. {near}",
+        f"trips, {number(calibration.timing.login_s * 1000)} ms of the database a login. {near}",
         *(f"{name} was not measured: {reason}." for name, reason in measured.skipped.items()),
     ]
 

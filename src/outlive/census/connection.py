@@ -61,6 +61,8 @@ class Connection:
     """How long it has been without a statement, at least; None where one runs, or where nobody tells."""
     age_s: float | None = None
     transaction: Transaction | None = None
+    tells_transaction: bool = True
+    """Whether the database tells this user that a transaction is open; if not, None says nothing."""
     is_outlive: bool = False
     """A server connection of Outlive's own, by its connection attributes or application_name."""
 

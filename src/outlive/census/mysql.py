@@ -8,6 +8,7 @@ the MariaDB documentation, "Information Schema PROCESSLIST Table".
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from outlive.census.connection import Census, Connection, Kind, State, Transaction
@@ -118,13 +119,18 @@ class MySQLSession(Session):
             f"SELECT ID, USER, HOST, DB, COMMAND, {self.time_column} FROM {self.list_table}"
             f" WHERE ID <> CONNECTION_ID() ORDER BY ID LIMIT {_ROWS}"
         )
-        transactions = await self._transactions()
+        transactions, told = await self._transactions()
         programs = await self._programs()
         connections = tuple(
-            _connection(row, transactions.get(row[0] or ""), programs.get(row[0] or "", ("", False)), self.is_mariadb)
+            replace(
+                _connection(
+                    row, transactions.get(row[0] or ""), programs.get(row[0] or "", ("", False)), self.is_mariadb
+                ),
+                tells_transaction=told,
+            )
             for row in listed
         )
-        return Census(connections, tuple(await self._blind(len(connections))))
+        return Census(connections, tuple(await self._blind(len(connections), told=told)))
 
     async def _find_list(self) -> None:
         """MySQL's information_schema.PROCESSLIST holds a global lock while it is read, and is deprecated."""
@@ -144,24 +150,26 @@ class MySQLSession(Session):
         wanted = ",".join(map(str, numbers))
         return {int(row[0] or 0) for row in await self.rows(f"SELECT ID FROM {self.list_table} WHERE ID IN ({wanted})")}
 
-    async def _transactions(self) -> dict[str, Transaction]:
+    async def _transactions(self) -> tuple[dict[str, Transaction], bool]:
+        """Those that are open, by connection, and whether this user is told of them."""
         found: dict[str, Transaction] = {}
         for row in await self.optional(_EVENTS) or ():
             found[row[0] or ""] = Transaction(float(row[1] or 0))
-        for row in await self.optional(_INNODB) or ():
+        rows = await self.optional(_INNODB)
+        for row in rows or ():
             found[row[0] or ""] = Transaction(float(row[1] or 0), row[2] == "1")
-        return found
+        return found, rows is not None
 
     async def _programs(self) -> dict[str, tuple[str, bool]]:
         rows = await self.optional(_ATTRIBUTES) or ()
         return {row[0] or "": (row[1] or row[2] or "", row[3] is not None) for row in rows}
 
-    async def _blind(self, shown: int) -> list[str]:
+    async def _blind(self, shown: int, *, told: bool) -> list[str]:
         found = []
         rows = await self.rows("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
         if rows and shown + 1 < int(rows[0][1] or 0) - 1:
             found.append("Other users' connections are not shown to this user: GRANT PROCESS ON *.* lets it see them.")
-        if await self.optional("SELECT trx_id FROM information_schema.INNODB_TRX LIMIT 1") is None:
+        if not told:
             found.append("Open transactions are not shown to this user: GRANT PROCESS ON *.* lets it see them.")
         return found
 

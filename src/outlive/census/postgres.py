@@ -52,8 +52,8 @@ class PostgresSession(Session):
     when_full: ClassVar[str] = (
         "superuser_reserved_connections (3 by default) are kept for superusers, and since PostgreSQL 16"
         " reserved_connections for roles with pg_use_reserved_connections: name such a role in the URL. If that fails"
-        " too: on the server itself `SELECT pg_terminate_backend(pid)` over any connection that is still open, or send"
-        " SIGTERM (never SIGKILL) to a backend that `ps` shows as idle."
+        " too: SELECT pg_terminate_backend(pid) over any connection that is still open, or, on the server itself,"
+        " SIGTERM (never SIGKILL) to a backend that ps shows as idle."
     )
 
     @property
@@ -124,7 +124,7 @@ class PostgresSession(Session):
 
 def _connection(row: Row) -> Connection:
     number, began, changed, kind, state, user, database, host, port, program, idle, age, transaction, writes = row
-    found_kind = _kind(kind)
+    found_kind = _kind(kind, database)
     found = _STATES.get(state or "", State.UNKNOWN)
     return Connection(
         id=int(number or 0),
@@ -145,9 +145,10 @@ def _connection(row: Row) -> Connection:
     )
 
 
-def _kind(backend_type: str | None) -> Kind:
+def _kind(backend_type: str | None, database: str | None) -> Kind:
     if backend_type is None:
-        return Kind.HIDDEN
+        # Not shown to this role; but a client is always in a database, and the server's own mostly in none.
+        return Kind.HIDDEN if database else Kind.SERVER
     if backend_type == "client backend":
         return Kind.CLIENT
     return Kind.REPLICATION if backend_type == "walsender" else Kind.SERVER

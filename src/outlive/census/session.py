@@ -14,7 +14,7 @@ from outlive.census.connection import Census
 from outlive.census.errors import CensusError
 from outlive.config.addresses import Address
 from outlive.config.model import Database
-from outlive.net.certificates import server_certificates
+from outlive.net.certificates import CertificateError, server_certificates
 from outlive.upstream.failure import Failure
 from outlive.upstream.users import Users
 
@@ -27,7 +27,7 @@ _REMEDIES: Final = {
     "name": "Correct the host's name.",
     "refused": "Is the database running there, and the port right?",
     "timeout": "Is the address right, and reachable from here?",
-    "login": "Correct user and password.",
+    "login": "Correct user, password or database.",
     "tls": "Correct tls= and tls_ca= in the URL.",
 }
 
@@ -93,9 +93,12 @@ class Session(ABC):
         dead_man_s = max(database.dead_man_s, int(3 * self.stays_s) + 1)
         server, key = self._server(users, dead_man_s)
         self._dialer = server.dialer
-        self._dialer.tls = server_certificates(
-            database.tls, ca=database.tls_ca, certificate=database.tls_cert, key=database.tls_key
-        )
+        try:
+            self._dialer.tls = server_certificates(
+                database.tls, ca=database.tls_ca, certificate=database.tls_cert, key=database.tls_key
+            )
+        except CertificateError as error:
+            raise CensusError(f"{self.address}: {error}.", _REMEDIES["tls"], final=True) from None
         connection = self._connection = server.new_connection(key)
         failure = await server.attempt(connection, self._dialer.dial(connection))
         if failure is not None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -66,10 +67,16 @@ class Fate(StrEnum):
     UNKNOWN = "unknown"
 
 
-def parse_table(text: str) -> list[Socket]:
-    """The sockets of /proc/net/tcp or tcp6; lines that are none are left out."""
+def parse_table(text: str, port: int) -> list[Socket]:
+    """The sockets of /proc/net/tcp or tcp6 with this port on either side; lines that are none are left out.
+
+    Only those are parsed: on a busy machine most of the table are others', and TIME_WAIT.
+    """
     found = []
+    wanted = f":{port:04X} "
     for line in text.splitlines()[1:]:
+        if wanted not in line:
+            continue
         fields = line.split()
         with contextlib.suppress(ValueError, IndexError, struct.error):
             found.append(_socket(fields))
@@ -109,21 +116,54 @@ def plain_address(text: str) -> str:
     return str(mapped or address)
 
 
-def read_sockets() -> list[Socket]:
-    """All of this network namespace; none where the kernel has no such table. Read twice: the table is no snapshot."""
+def read_sockets(port: int) -> list[Socket]:
+    """Those of this network namespace with this port on either side; none where the kernel has no such table.
+
+    Read twice: the table is no snapshot.
+    """
     found: dict[tuple[str, int, str, int], Socket] = {}
     for _ in range(2):
         for path in _TABLES:
             with contextlib.suppress(OSError):
-                for one in parse_table(Path(path).read_text(encoding="ascii")):
+                for one in parse_table(Path(path).read_text(encoding="ascii"), port):
                     found[one.local, one.local_port, one.peer, one.peer_port] = one
     return list(found.values())
 
 
-class SocketTable:
-    """The server's side of its connections, by the client's host and port; empty where the server is elsewhere."""
+def read_stopped() -> set[int]:
+    """The inodes of the sockets of stopped processes (SIGSTOP), as far as this user may see them.
 
-    def __init__(self, sockets: Iterable[Socket], server_port: int) -> None:
+    Such a process neither works nor ends, and its kernel answers for it.
+    """
+    found: set[int] = set()
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if (process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[
+                    0
+                ] == "T":
+                    found |= _sockets_of(process)
+    return found
+
+
+def _sockets_of(process: Path) -> set[int]:
+    """Raises OSError where this user may not see them."""
+    found = set()
+    for descriptor in (process / "fd").iterdir():
+        with contextlib.suppress(OSError):
+            target = os.readlink(descriptor)
+            if target.startswith("socket:["):
+                found.add(int(target[8:-1]))
+    return found
+
+
+class SocketTable:
+    """The server's side of its connections, by the client's host and port; empty where the server is elsewhere.
+
+    `stopped` are the inodes of sockets whose processes are stopped: see `read_stopped`.
+    """
+
+    def __init__(self, sockets: Iterable[Socket], server_port: int, stopped: Collection[int] = ()) -> None:
         listed = list(sockets)
         self.listener = next((one for one in listed if one.state == "LISTEN" and one.local_port == server_port), None)
         self.server_side: Mapping[tuple[str, int], Socket] = {
@@ -132,7 +172,9 @@ class SocketTable:
             if one.local_port == server_port and one.state != "LISTEN" and self.listener is not None
         }
         self._client_side = {
-            (one.local, one.local_port) for one in listed if one.peer_port == server_port and one.state == "ESTABLISHED"
+            (one.local, one.local_port): one.inode in stopped
+            for one in listed
+            if one.peer_port == server_port and one.state == "ESTABLISHED"
         }
 
     def holds(self, host: str, port: int) -> bool:
@@ -148,7 +190,10 @@ class SocketTable:
         if found.state in ("CLOSE_WAIT", "LAST_ACK", "CLOSE"):
             return Fate.GONE, f"its socket is in {found.state}: the client has closed, and the server has not noticed"
         # That there is none says nothing: address translation shows clients elsewhere under an address of ours.
-        if peer in self._client_side:
+        stopped = self._client_side.get(peer)
+        if stopped:
+            return Fate.UNKNOWN, "the client's process is stopped, as a frozen function is"
+        if stopped is not None:
             return Fate.LIVES, "the client's socket is open on this machine"
         if found.unacked and found.retransmits >= _DEAD_RETRANSMITS:
             said = f"{found.unacked} bytes were sent {found.retransmits + 1} times, and nobody acknowledged them"
@@ -165,7 +210,9 @@ async def local_sockets(session: Session) -> SocketTable | None:
     database. Raises CensusError.
     """
     host, port = session.own_end
-    table = SocketTable(await asyncio.to_thread(read_sockets), session.address.port)
+    number = session.address.port
+    sockets, stopped = await asyncio.to_thread(lambda: (read_sockets(number), read_stopped()))
+    table = SocketTable(sockets, number, stopped)
     if not table.holds(host, port) or (await session.seen_as())[1] != port:
         return None
     return table

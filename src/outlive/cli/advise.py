@@ -49,6 +49,9 @@ def advise(
             help="After which the database ends a connection of the dead [its default].",
         ),
     ] = None,
+    logins_per_s: Annotated[
+        float | None, typer.Option(help="New connections a second that the database bears [an assumption].")
+    ] = None,
     rtt: Annotated[
         float | None,
         typer.Option(parser=duration, metavar=_DURATION, help="Round trip, functions to database [1ms]."),
@@ -104,6 +107,7 @@ def advise(
         "max_connections": max_connections,
         "others": others,
         "dangling_timeout_s": dangling_timeout,
+        "logins_per_s": logins_per_s,
         "rtt_ms": _ms(rtt),
         "tls": tls,
         "added_latency_ms": _ms(added_latency),
@@ -118,6 +122,9 @@ def advise(
         if file is not None:
             options = {**_object(file), **options}
         question: Question | None = None
+        if options and calibration is not None and calibration.timing.login_s > 0:
+            # Measured, where nobody says otherwise.
+            options = {"logins_per_s": 1 / calibration.timing.login_s, **options}
         if options:
             question = Question.of(options)
         elif calibration is None:

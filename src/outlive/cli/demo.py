@@ -84,7 +84,7 @@ def demo(
 def _run(shown: Demo) -> None:
     from rich.console import Console
 
-    from outlive.cli.picture import Picture
+    from outlive.cli.picture import DemoPicture
 
     # As Ctrl-C does: what was started is ended in order, and its folder removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -96,7 +96,7 @@ def _run(shown: Demo) -> None:
         markup=False,
         highlight=False,
     )
-    with Picture(shown, console):
+    with DemoPicture(shown, console):
         shown.run()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from outlive.cli.output import FAILED, OK, report, say
+from outlive.cli.output import OK, printable, report
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,17 +36,14 @@ def doctor(
     Exit status: 0 it was examined (whatever was found), 1 it could not be, 2 wrong arguments.
     """
     from outlive.census.errors import CensusError
-    from outlive.cli.target import database_of
+    from outlive.cli.target import database_of, failed
     from outlive.doctor.examination import examine
 
     database = database_of(url)
     try:
         found = asyncio.run(examine(database, port=admin_port))
     except CensusError as error:
-        if json:
-            report({"error": error.sentence, "remedy": error.remedy, "full": error.full})
-        say(str(error))
-        return FAILED
+        return failed(error, json=json)
     if json:
         report(found.as_json())
     else:
@@ -82,8 +79,7 @@ def _show_holders(found: Examination, console: Console) -> None:
             table.add_column(column, justify="left" if column.startswith("by ") else "right")
         for one in listed[:_TOP]:
             counts = (one.connections, one.active, one.idle, one.in_transaction)
-            name = "".join(c if c.isprintable() else "?" for c in one.name)[:60]
-            table.add_row(escape(name) or "-", *map(str, counts), span(round(one.longest_idle_s)))
+            table.add_row(escape(printable(one.name)[:60]) or "-", *map(str, counts), span(round(one.longest_idle_s)))
         if len(listed) > _TOP:
             table.add_row(f"... {len(listed) - _TOP} more", *([""] * 5))
         console.print()
@@ -112,10 +108,14 @@ def _show_findings(found: Examination, console: Console) -> None:
     for finding in found.findings:
         console.print()
         head = Text(f"{finding.severity.value}: ", style=_COLOURS[finding.severity.value])
-        console.print(head + Text(f"{finding.subject}", style="bold") + Text(f": {finding.measured}.", style="default"))
+        console.print(
+            head
+            + Text(printable(finding.subject), style="bold")
+            + Text(f": {printable(finding.measured)}.", style="default")
+        )
         if finding.severity.value == "good":
             continue
         console.print(Padding(Text(finding.why), (0, 0, 0, 2), expand=False))
         if finding.mend:
-            console.print(Padding(Text(f"-> {finding.mend}", style="green"), (0, 0, 0, 2), expand=False))
+            console.print(Padding(Text(f"-> {printable(finding.mend)}", style="green"), (0, 0, 0, 2), expand=False))
         console.print(Padding(Text(finding.source, style="dim"), (0, 0, 0, 2), expand=False))

@@ -16,7 +16,7 @@ USAGE: Final = 2
 
 def say(text: str) -> None:
     """One line on standard error. What a terminal would act on is escaped: texts may come from a server."""
-    sys.stderr.write(f"outlive: {_printable(text)}\n")
+    sys.stderr.write(f"outlive: {printable(text)}\n")
 
 
 def warn(text: str) -> None:
@@ -46,5 +46,6 @@ def problem_as_json(problem: Problem) -> dict[str, object]:
     }
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """What a terminal would act on is escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,10 +1,11 @@
-"""The live picture of `outlive demo`: what the database and the functions say, as it comes."""
+"""Live pictures on a terminal, and that of `outlive demo`: what the database and the functions say, as it comes."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -27,18 +28,16 @@ ALIVE, DANGLING, REFUSED, SOFT = "cyan", "red", "yellow", "bright_black"
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 
 
-class Picture:
-    """Shows `demo` on a terminal while it is entered; elsewhere its lines, one after the other."""
+class LivePicture(ABC):
+    """Shows what runs on a terminal while it is entered; elsewhere its lines, one after the other."""
 
-    def __init__(self, demo: Demo, console: Console) -> None:
-        self._demo = demo
+    def __init__(self, console: Console) -> None:
         self._console = console
         self._line = ""
         self._began = monotonic()
         self._live: Live | None = None
-        demo.tell = self._tell
 
-    def __enter__(self) -> Picture:
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._live = Live(console=self._console, get_renderable=self.render, refresh_per_second=REFRESH_PER_S)
             self._live.start(refresh=True)
@@ -51,19 +50,41 @@ class Picture:
             self._line = "over" if error is None else "ended before it was over"
             self._live.stop()
 
-    def _tell(self, line: str) -> None:
+    def told(self, line: str) -> None:
+        """What runs has got so far."""
         self._line = line.strip()
         if self._live is None:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    @property
+    def status(self) -> Text:
+        """How long it has run, and what it does now."""
+        return Text.assemble((f"{monotonic() - self._began:4.0f} s  ", "bold"), self._line)
+
+    @property
+    def columns(self) -> int:
+        """How wide the pictures may be."""
+        return min(COLUMNS, max(1, self._console.width - FRAME))
+
+    @abstractmethod
     def render(self) -> RenderableType:
         """What is on the terminal now."""
+
+
+class DemoPicture(LivePicture):
+    """The demo's: both of its runs."""
+
+    def __init__(self, demo: Demo, console: Console) -> None:
+        super().__init__(console)
+        self._demo = demo
+        demo.tell = self.told
+
+    def render(self) -> RenderableType:
+        """See `LivePicture`."""
         demo = self._demo
         records = list(demo.records)
         seconds = max([_expected_s(demo), *(record.seconds for record in records)])
-        status = Text.assemble((f"{monotonic() - self._began:4.0f} s  ", "bold"), self._line)
-        columns = min(COLUMNS, max(1, self._console.width - FRAME))
-        return Group(*(panel(record, seconds, columns) for record in records), status)
+        return Group(*(panel(record, seconds, self.columns) for record in records), self.status)
 
 
 def _expected_s(demo: Demo) -> float:

@@ -6,7 +6,6 @@ import asyncio
 import json as encoder
 import signal
 import sys
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
     from outlive.reaper.reaper import Reaper
     from outlive.reaper.round import Round
 
-_SHOWN = 40
-"""Lines of the table; --json has all."""
 _DURATION = "DURATION"
+_SHORTEST_S = 0.1
 
 
 def reap(
@@ -76,7 +74,7 @@ def reap(
     Exit status: 0 it was done, 1 it could not be (all of it), 2 wrong arguments.
     """
     from outlive.census.errors import CensusError
-    from outlive.cli.target import database_of
+    from outlive.cli.target import database_of, failed
     from outlive.config.addresses import parse_address
     from outlive.reaper.alive_hosts import HostsError, parse_hosts
     from outlive.reaper.reaper import Reaper
@@ -84,14 +82,9 @@ def reap(
     from outlive.reaper.rules import Rules
 
     database = database_of(url)
-    if idle < 0.1 or (watch is not None and watch < 0.1):
-        say("--idle and --watch are at least 100ms: what was used just now cannot be told from what is used.")
-        return USAGE
-    if watch is None and metrics is not None:
-        say("--metrics is for --watch: a single round shows its figures at its end.")
-        return USAGE
-    if watch is not None and alive_hosts == "-":
-        say("--watch reads the list of hosts at each round, and standard input can be read once: name a file.")
+    obstacle = _obstacle(idle, watch, metrics, alive_hosts)
+    if obstacle:
+        say(obstacle)
         return USAGE
     try:
         rules = Rules(
@@ -113,16 +106,19 @@ def reap(
         if watch is None:
             return asyncio.run(_once(reaper, json=json, everything=everything))
         return asyncio.run(_watch(reaper, address, json=json))
-    except HostsError as error:
-        if json:
-            report({"error": str(error)})
-        say(str(error))
-        return FAILED
-    except CensusError as error:
-        if json:
-            report({"error": error.sentence, "remedy": error.remedy, "full": error.full})
-        say(str(error))
-        return FAILED
+    except (CensusError, HostsError) as error:
+        return failed(error, json=json)
+
+
+def _obstacle(idle_s: float, watch_s: float | None, metrics: str | None, alive_hosts: str | None) -> str:
+    """What does not go together; empty where all does."""
+    if min(idle_s, idle_s if watch_s is None else watch_s) < _SHORTEST_S:
+        return "--idle and --watch are at least 100ms: what was used just now cannot be told from what is used."
+    if watch_s is None and metrics is not None:
+        return "--metrics is for --watch: a single round shows its figures at its end."
+    if watch_s is not None and alive_hosts == "-":
+        return "--watch reads the list of hosts at each round, and standard input can be read once: name a file."
+    return ""
 
 
 async def _once(reaper: Reaper, *, json: bool, everything: bool) -> int:
@@ -134,7 +130,9 @@ async def _once(reaper: Reaper, *, json: bool, everything: bool) -> int:
     if json:
         report({**shown, **done.as_json()})
     else:
-        _show(done, f"{shown['database']} at {shown['address']}", everything=everything)
+        from outlive.cli.verdicts import show_round
+
+        show_round(done, f"{shown['database']} at {shown['address']}", everything=everything)
     if done.failed:
         _say_failed(done)
     return FAILED if done.failed else OK
@@ -179,61 +177,3 @@ def _brief(done: Round) -> dict[str, Any]:
     found = done.as_json()
     found["verdicts"] = [verdict for verdict in found["verdicts"] if verdict["ends"]]
     return found
-
-
-def _show(done: Round, where: str, *, everything: bool) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from outlive.reaper.rules import seconds
-
-    console = Console()
-    verdicts = [verdict for verdict in done.verdicts if verdict.ends or everything]
-    if verdicts:
-        table = Table(title=f"{where}: {done.connections} connections", title_justify="left")
-        for column in ("id", "user", "from", "program", "idle", "", "why"):
-            table.add_column(column, justify="right" if column in ("id", "idle") else "left")
-        for verdict in verdicts[:_SHOWN]:
-            found = verdict.connection
-            outcome = done.outcomes.get(found.id)
-            what = ("ends" if outcome is None else outcome.value) if verdict.ends else "stays"
-            cells = (
-                str(found.id),
-                found.user,
-                f"{found.host}:{found.port}" if found.host else "",
-                found.program,
-                "" if found.idle_s is None else seconds(found.idle_s),
-                what,
-                "; ".join(verdict.reasons),
-            )
-            table.add_row(*(escape(_plain(cell)) for cell in cells))
-        console.print(table)
-        if len(verdicts) > _SHOWN:
-            console.print(f"... and {len(verdicts) - _SHOWN} more: --json has all.", markup=False, highlight=False)
-    for line in _sentences(done, where):
-        console.print(line, markup=False, highlight=False)
-
-
-def _plain(text: str) -> str:
-    """What clients say of themselves must not reach the terminal as commands."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:200]
-
-
-def _sentences(done: Round, where: str) -> list[str]:
-    from outlive.reaper.hands import Outcome
-
-    dangling = len(done.dangling)
-    lines = [f"{where}: {dangling} of {done.connections} connections are dangling."]
-    if done.applied and dangling:
-        counts = Counter(outcome.value for outcome in done.outcomes.values())
-        said = ", ".join(f"{counts[outcome.value]} {outcome.value}" for outcome in Outcome if counts[outcome.value])
-        lines.append(f"Of them: {said}{f', {done.left} left for the next round (--max-kills)' if done.left else ''}.")
-    elif dangling:
-        lines.append("Nothing was ended: --apply does it.")
-    if done.doubtful:
-        lines.append(
-            f"{done.doubtful} more are idle and nothing tells whether their owners live: --alive-hosts FILE or --probe"
-            " tells, --age-alone 8h goes by age."
-        )
-    return lines + list(done.blind)

@@ -156,7 +156,7 @@ def _show(shown: Storm, page: str) -> None:
     made.title = words.under_title(shown)
     console.print(made)
     lines = [*words.sentences(shown), *(f"{each.name}: skipped, as {each.skipped}." for each in words.skipped(shown))]
-    lines += ["", f"Functions vanish so: {shown.deaths}.", f"Round trips are made by: {shown.rtt_by}."]
+    lines += ["", f"Functions vanish so: {shown.deaths}. {shown.seen}", f"Round trips are made by: {shown.rtt_by}."]
     lines.append(f"The report, with charts: {Path(page).absolute()}")
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -2,78 +2,63 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from outlive.cli.picture import ALIVE, DANGLING, FRAME, REFRESH_PER_S, REFUSED, SOFT, panel
+from outlive.cli.picture import ALIVE, DANGLING, REFUSED, SOFT, LivePicture, panel
 from outlive.storm.comparison import words
 from outlive.storm.run import SETTLE_S
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from outlive.storm.results import Result
     from outlive.storm.storm import Storm
 
-COLUMNS: Final = 60
-HEADS: Final = ("remedy", "requests", "refused", "p50", "p99", "peak", "dangling", "handshakes", "served again")
+HEADS: Final = (
+    "remedy",
+    "re-\nquests",
+    "re-\nfused",
+    "failed",
+    "p50\nms",
+    "p99\nms",
+    "peak",
+    "dang-\nling",
+    "hand-\nshakes",
+    "next\nserved",
+)
 
 
-class StormPicture:
-    """Shows `storm` on a terminal while it is entered; elsewhere its lines, one after the other."""
+class StormPicture(LivePicture):
+    """See `LivePicture`."""
 
     def __init__(self, storm: Storm, console: Console) -> None:
+        super().__init__(console)
         self._storm = storm
-        self._console = console
-        self._line = ""
-        self._began = monotonic()
-        self._live: Live | None = None
-        storm.tell = self._tell
-
-    def __enter__(self) -> StormPicture:
-        if self._console.is_terminal:
-            self._live = Live(console=self._console, get_renderable=self.render, refresh_per_second=REFRESH_PER_S)
-            self._live.start(refresh=True)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._line = "over" if error is None else "ended before it was over"
-            self._live.stop()
-
-    def _tell(self, line: str) -> None:
-        self._line = line.strip()
-        if self._live is None:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        storm.tell = self.told
 
     def render(self) -> RenderableType:
         """What is on the terminal now: the table so far, and the run at hand."""
         storm = self._storm
-        status = Text.assemble((f"{monotonic() - self._began:4.0f} s  ", "bold"), self._line)
         over = [result for result in storm.results if result.record is None or result.record.seconds]
         parts: list[RenderableType] = [table(over)] if over else []
         now = next((result.record for result in storm.results if result.record and not result.record.seconds), None)
         if now is not None:
-            columns = min(COLUMNS, max(1, self._console.width - FRAME))
-            parts.append(panel(now, storm.load.generations * storm.load.lifetime_s + SETTLE_S + 2.0, columns))
-        return Group(*parts, status)
+            seconds = storm.load.generations * storm.load.lifetime_s + SETTLE_S + 2.0
+            parts.append(panel(now, seconds, self.columns))
+        return Group(*parts, self.status)
 
 
 def table(results: list[Result]) -> Table:
     """The figures so far: a line for each remedy."""
-    made = Table(title_justify="left")
+    made = Table(title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for number, head in enumerate(HEADS):
         made.add_column(head, justify="right" if number else "left", no_wrap=True)
     for result in results:
         if result.record is None:
-            made.add_row(result.name, Text("skipped", SOFT))
+            made.add_row(result.name, Text("-", SOFT))
             continue
         made.add_row(*_row(result))
     return made
@@ -84,14 +69,14 @@ def _row(result: Result) -> list[Text]:
     figures = result.record.figures
     budget = result.policy.budget
     recovery = words.recovery(result)
-    refused = f"{figures.refused:,} ({words.share(figures.refused, figures.requests)})" if figures.refused else "0"
     return [
         Text(result.name, "bold"),
         Text(f"{figures.requests:,}"),
-        Text(refused, REFUSED if figures.refused else ALIVE),
-        Text(words.milliseconds(figures.p50_ms)),
-        Text(words.milliseconds(figures.p99_ms)),
-        Text(f"{figures.server_connections_peak:,}" + (f" of {budget:,}" if budget is not None else "")),
+        Text(f"{figures.refused:,}", REFUSED if figures.refused else ALIVE),
+        Text(f"{figures.failed:,}", REFUSED if figures.failed else ALIVE),
+        Text(f"{figures.p50_ms:,.0f}"),
+        Text(f"{figures.p99_ms:,.0f}"),
+        Text(f"{figures.server_connections_peak:,}" + (f"/{budget:,}" if budget is not None else "")),
         Text(f"{figures.dangling:,}", DANGLING if figures.dangling else ALIVE),
         Text(f"{figures.handshakes:,}"),
         Text(recovery, DANGLING if recovery == "never" else ALIVE if recovery == "at once" else ""),

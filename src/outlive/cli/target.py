@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from outlive.cli.output import warn
+from outlive.census.errors import CensusError
+from outlive.cli.output import FAILED, report, say, warn
 from outlive.config.errors import ConfigError, Problem
 from outlive.config.load import load
 from outlive.config.model import Database
@@ -29,3 +30,13 @@ def database_of(url: str | None) -> Database:
     if url and parse_url(url).shows_password:
         warn("A password in an argument shows in the process list. Use ?password_env=NAME or OUTLIVE_URL instead.")
     return database
+
+
+def failed(error: Exception, *, json: bool) -> int:
+    """The exit status of a command that could not ask, after it was said why."""
+    if json and isinstance(error, CensusError):
+        report({"error": error.sentence, "remedy": error.remedy, "full": error.full})
+    elif json:
+        report({"error": str(error), "remedy": "", "full": False})
+    say(str(error))
+    return FAILED

@@ -1,31 +1,29 @@
-"""The decorator of functions and generators, blocking and `async`."""
+"""The decorator of functions, blocking and `async`."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import partial, update_wrapper
+from functools import update_wrapper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-# inspect.CO_GENERATOR and so on: inspect takes longer to import than all of this.
-_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
+# inspect's CO_COROUTINE, CO_GENERATOR and CO_ASYNC_GENERATOR.
+_COROUTINE, _GENERATORS = 0x80, 0x220
 
 
-def decorated(database: Any, name: str, function: Callable[..., Any], *, repeat: bool) -> Callable[..., Any]:
-    """`function` with a connection as its keyword argument `name`; where `repeat`, run again when that was lost."""
-    inner: Any = function
-    while isinstance(inner, partial):
-        inner = inner.func
-    kind = inner.__code__.co_flags if hasattr(inner, "__code__") else 0
+def decorated(database: Any, name: str, function: Any, *, repeat: bool) -> Any:
+    """`function` with a connection as keyword argument `name`; run again, where `repeat`, when that was lost."""
+    kind = getattr(getattr(getattr(function, "func", function), "__code__", None), "co_flags", 0)  # also of a partial
+    if kind & _GENERATORS:
+        raise TypeError("in a generator, use connection(): it says for how long")
 
     def use(args: tuple[Any, ...], more: dict[str, Any]) -> Any:
         if name in more:
             return nullcontext(more[name])
-        values = (*args, *more.values())
-        return database.connection(next((one for one in values if hasattr(one, "get_remaining_time_in_millis")), None))
+        contexts = [one for one in (*args, *more.values()) if hasattr(one, "get_remaining_time_in_millis")]
+        return database.connection(*contexts[:1])
 
     def call(*args: Any, **more: Any) -> Any:
         for again in (repeat, False):
@@ -51,25 +49,4 @@ def decorated(database: Any, name: str, function: Callable[..., Any], *, repeat:
             database.count("repeats")
         return None
 
-    def generate(*args: Any, **more: Any) -> Any:
-        with use(args, more) as connection:
-            return (yield from function(*args, **{**more, name: connection}))
-
-    async def generate_async(*args: Any, **more: Any) -> Any:
-        async with use(args, more) as connection:
-            items = function(*args, **{**more, name: connection})
-            try:
-                async for item in items:
-                    yield item
-            finally:
-                await items.aclose()
-
-    chosen: Callable[..., Any] = call
-    if kind & (_GENERATOR | _ASYNC_GENERATOR):
-        if repeat:
-            raise TypeError("a generator cannot run twice: what it gave is not taken back")
-        chosen = generate if kind & _GENERATOR else generate_async
-    elif kind & _COROUTINE:
-        chosen = call_async
-    return update_wrapper(chosen, function)
-
+    return update_wrapper(call_async if kind & _COROUTINE else call, function)

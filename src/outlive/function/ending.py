@@ -1,8 +1,10 @@
-"""The end of the process, where the platform announces it: idle connections say goodbye. Best effort."""
+"""The end of the process, where the platform announces it."""
 
 from __future__ import annotations
 
+import os
 import weakref
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,29 +15,24 @@ _previous: Any = None
 _prepared = False
 
 
-def close_at_end(closable: Any) -> None:
-    """`close()` it at the interpreter's end, and at SIGTERM before whatever else happens then.
-
-    The handler is set by the main thread only, and not where there is one that cannot be called after it.
-    """
+def close_at_end(owner: Any) -> None:
+    """At the interpreter's end, and at SIGTERM before what else happens then."""
     global _prepared, _previous  # noqa: PLW0603
-    _open.add(closable)
+    _open.add(owner)
     if _prepared:
         return
     import atexit
     import signal
-    import threading
 
-    if threading.current_thread() is threading.main_thread():
-        _prepared = True
-        atexit.register(_close_all)
-        _previous = signal.getsignal(signal.SIGTERM)
+    _previous = signal.getsignal(signal.SIGTERM)
+    with suppress(ValueError):  # not the main thread
         if _previous is not None:
             signal.signal(signal.SIGTERM, _on_sigterm)
+        atexit.register(_close_all)
+        _prepared = True
 
 
 def _on_sigterm(number: int, frame: Any) -> None:
-    import os
     import signal
 
     _close_all()
@@ -47,5 +44,5 @@ def _on_sigterm(number: int, frame: Any) -> None:
 
 
 def _close_all() -> None:
-    for closable in list(_open):
-        closable.close()
+    for owner in list(_open):
+        owner.close()

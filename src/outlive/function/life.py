@@ -1,4 +1,4 @@
-"""How long a connection lives: its age, on clocks that run while a function is frozen, its uses, its process."""
+"""How long a connection lives: its age, on clocks that run while a function is frozen, and its uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from outlive.function import drivers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 _BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -24,25 +23,21 @@ def now() -> tuple[float, float]:
 
 
 def elapsed_s(since: tuple[float, float]) -> float:
-    """The larger of both clocks' differences: each has its way to stand still.
-
-    Infinite when the boot clock went back: a snapshot was restored on another machine.
-    """
+    """The larger of both clocks' differences. Infinite when the boot clock went back: it is another machine's."""
     wall, boot = now()
     return float("inf") if boot < since[1] else max(wall - since[0], boot - since[1])
 
 
 def fraction() -> float:
-    """At random in [0, 1), by the system: instances restored from one snapshot share the state of `random`."""
+    """At random in [0, 1); instances restored from one snapshot share the state of `random`."""
     return int.from_bytes(os.urandom(6), "big") / (1 << 48)
 
 
 class Policy:
-    """When a connection is replaced, and when it is first asked whether it is still there. ValueError for nonsense.
+    """When a connection is replaced. ValueError for what is out of range.
 
-    `per_request`: after each use (`max_uses=1`). `ttl_s`: not used when older; each draws its own from (1 - `jitter`) *
-    `ttl_s` to `ttl_s`, so that instances that started together do not reconnect together. `max_uses`: closed after so
-    many. `max_idle_s`: not used after so long without use. `ping_after_idle_s`: pinged first. None: no limit.
+    `per_request` means `max_uses=1`. `ttl_s`: not used when older, less up to `jitter` of it, lest instances reconnect
+    together. `max_idle_s`: not used after so long without use. `ping_after_idle_s`: pinged first. None: no limit.
     """
 
     def __init__(
@@ -55,35 +50,26 @@ class Policy:
         max_idle_s: float | None = None,
         ping_after_idle_s: float | None = 30.0,
     ) -> None:
-        self.ttl_s = ttl_s
-        self.jitter = jitter
-        self.max_uses = 1 if per_request else max_uses
-        self.max_idle_s = max_idle_s
-        self.ping_after_idle_s = ping_after_idle_s
-        for name, value in vars(self).items():
-            if value is not None and not value >= (name == "max_uses"):
-                raise ValueError(f"{name} is {value}")
-        if jitter > 1 or (per_request and max_uses not in (None, 1)):
-            raise ValueError("jitter is from 0 to 1, and per_request means max_uses=1")
+        self.ttl_s, self.jitter, self.max_uses = ttl_s, jitter, 1 if per_request else max_uses
+        self.max_idle_s, self.ping_after_idle_s = max_idle_s, ping_after_idle_s
+        positive = all(value is None or value >= 0 for value in vars(self).values())
+        if not positive or jitter > 1 or max_uses == 0 or (per_request and max_uses):
+            raise ValueError(f"a policy out of range: {vars(self)}")
 
 
 class Life:
-    """A connection's, from now on. `mode`: how to wait for it."""
+    """A connection's. `mode`: how to wait for it."""
 
     keeper: Any = None
     ended = False
     uses = 0
 
     def __init__(self, connection: Any, policy: Policy, mode: Any) -> None:
-        self.connection = connection
-        self.policy = policy
-        self.mode = mode
-        self.pid = os.getpid()
+        self.connection, self.policy, self.mode, self.pid = connection, policy, mode, os.getpid()
         self.opened = self.rested = now()
         self.ttl_s = None if policy.ttl_s is None else policy.ttl_s * (1 - policy.jitter * fraction())
 
     def inherited(self) -> bool:
-        """It is another process's, and came here by a fork."""
         return self.pid != os.getpid()
 
     def used(self) -> None:
@@ -94,17 +80,16 @@ class Life:
         return _reached(self.uses, self.policy.max_uses)
 
     def over(self) -> bool:
-        """It is not to be used again."""
         idle = _reached(elapsed_s(self.rested), self.policy.max_idle_s)
         return idle or self.used_up() or _reached(elapsed_s(self.opened), self.ttl_s)
 
     def uncertain(self) -> bool:
-        """It was idle for so long that it is to be pinged."""
         return _reached(elapsed_s(self.rested), self.policy.ping_after_idle_s)
 
-    async def works(self, function: Callable[[Any], object]) -> bool:
+    async def works(self, *functions: Any) -> bool:
         with suppress(Exception):
-            await self.mode.call(lambda: function(self.connection), SETTLE_S)
+            for function in functions:
+                await self.mode.call(lambda function=function: function(self.connection), SETTLE_S)
             return not drivers.is_closed(self.connection)
         return False
 

@@ -1,4 +1,4 @@
-"""`recycled`: the connections of one function instance, each used again as long as that is safe."""
+"""The connections of one function instance."""
 
 from __future__ import annotations
 
@@ -17,22 +17,20 @@ from outlive.function.waiting import RESERVE_S, Awaiting, Blocking, end_of, paus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
     from typing import Any, TypeVar
 
     R = TypeVar("R")
 
 
-class recycled:  # a decorator to its users
-    """A connection, opened at the first request, used again for the next ones, and replaced as the policy says.
+class recycled:
+    """A connection, opened at the first request, used again for the next ones, replaced as `Policy` says.
 
-    Decorates functions and generators, `async` or not: they get the keyword argument `argument`, unless their caller
-    gives it. Or use `connection()`. docs/remedies/recycle.md has the whole of it.
+    Decorates functions, `async` or not, which get the keyword argument `argument`. Or `connection()`.
 
-    `connect` opens one, blocking or awaited; its parameter `timeout_s`, if any, gets the seconds left. `timeout_s`:
-    longest wait while the database is full, or `max_size` are in use here (then TimeoutError). `check`, `reset`,
-    `is_full`: in place of the ping, the rollback after each use, the known codes. `on_event(name, seconds)`: called at
-    what `stats` counts. The rest: `Policy`.
+    `connect` opens one, blocking or awaited; a parameter `timeout_s` of it gets the seconds left. `timeout_s`: longest
+    wait while the database is full (then its error), or `max_size` are in use here (TimeoutError). `check`, `reset`,
+    `is_full`: in place of the ping, the rollback, the known codes. `on_event(name, seconds)`: at what `stats` counts.
     """
 
     def __init__(
@@ -42,23 +40,17 @@ class recycled:  # a decorator to its users
         argument: str = "connection",
         timeout_s: float = 30.0,
         max_size: int = 10,
-        check: Callable[[Any], object] = drivers.ping,
-        reset: Callable[[Any], object] = drivers.rollback,
-        is_full: Callable[[BaseException], bool] = drivers.is_full,
-        on_event: Callable[[str, float], object] = lambda *_: None,
+        check: Any = drivers.ping,
+        reset: Any = drivers.rollback,
+        is_full: Any = drivers.is_full,
+        on_event: Any = lambda *_: None,
         close_on_sigterm: bool = True,
         **policy: Any,
     ) -> None:
         code = getattr(connect, "__code__", None)
         self._takes_timeout = code and "timeout_s" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        self._connect = connect
-        self._argument = argument
-        self._timeout_s = timeout_s
-        self._max_size = max_size
-        self._check = check
-        self._reset = reset
-        self._is_full = is_full
-        self._on_event = on_event
+        self._connect, self._argument, self._timeout_s, self._max_size = connect, argument, timeout_s, max_size
+        self._check, self._reset, self._is_full, self._on_event = check, reset, is_full, on_event
         self._close_on_sigterm = close_on_sigterm
         self._policy = Policy(**policy)
         self._use: ContextVar[_Use | None] = ContextVar("outlive_use", default=None)
@@ -67,38 +59,33 @@ class recycled:  # a decorator to its users
 
     def _start(self) -> None:
         self._pid = os.getpid()
-        # Single operations of lists need no lock, also not in a signal's handler.
+        # Lists' own operations need no lock, nor in a signal's handler.
         self._idle: list[Life] = []
         self._places = [None] * self._max_size
 
     def connection(self, within: object = None) -> _Use:
-        """For `with` and `async with`; inside another of the same thread or task, its connection, which that ends."""
+        """For `with` and `async with`; inside another one of the thread or task it is the same."""
         return _Use(self, within)
 
-    def __call__(self, function: Callable[..., R]) -> Callable[..., R]:
-        return decorated(self, self._argument, function, repeat=False)
+    def __call__(self, function: Callable[..., R], *, repeat: bool = False) -> Callable[..., R]:
+        wrapped: Callable[..., R] = decorated(self, self._argument, function, repeat=repeat)
+        return wrapped
 
     def idempotent(self, function: Callable[..., R]) -> Callable[..., R]:
-        """Decorate a function that may run twice: it does if its connection was lost. TypeError for generators."""
-        return decorated(self, self._argument, function, repeat=True)
+        """Decorate a function that runs again if its connection was lost."""
+        return self(function, repeat=True)
 
-    def connect(self, sleep: Callable[[float], object] = time.sleep) -> Any:
-        """A new connection, the caller's own, waited for while the database is full. SQLAlchemy's `creator`."""
+    def connect(self, sleep: Any = time.sleep) -> Any:
+        """A new connection, the caller's own. SQLAlchemy's `creator`."""
         return run(self._open(Blocking(sleep), None, own=True)).connection
-
-    async def aconnect(self) -> Any:
-        """`connect` for what is to be awaited. SQLAlchemy's `async_creator`."""
-        return (await self._open(Awaiting(), None, own=True)).connection
 
     def close(self) -> None:
         """Close the idle connections of a blocking driver."""
-        run(self._close_idle(None))
+        run(self.aclose(Blocking()))
 
-    async def aclose(self) -> None:
+    async def aclose(self, mode: Any = None) -> None:
         """Close those of the running event loop."""
-        await self._close_idle(Awaiting().loop)
-
-    async def _close_idle(self, loop: object) -> None:
+        loop = (mode or Awaiting()).loop
         for held in self._take(lambda held: held.mode.loop is loop):
             await self._end(held, "recycled")
 
@@ -114,7 +101,6 @@ class recycled:  # a decorator to its users
     async def acquire(self, mode: Any, within: object) -> Life:
         self.count("uses")
         for held in self._take(lambda held: held.mode.loop and held.mode.loop.is_closed()):
-            # Nothing can be said any more; its socket closes when it is collected.
             held.ended = True
             self.count("discarded")
             self._places.append(None)
@@ -128,7 +114,6 @@ class recycled:  # a decorator to its users
         return held
 
     async def _open(self, mode: Any, within: object, *, own: bool = False) -> Life:
-        """An idle one that is fit for use, else a new one; one's `own` is neither counted nor shared."""
         began = time.monotonic()
         end = end_of(self._timeout_s, within)
         refused = 0
@@ -155,8 +140,7 @@ class recycled:  # a decorator to its users
         if not places:
             raise _CrowdedError(f"all {self._max_size} connections of this process are in use (max_size)")
         places.pop()
-        began = time.monotonic()
-        held = None
+        began, held = time.monotonic(), None
         given = {"timeout_s": left} if self._takes_timeout else {}
         try:
             held = Life(await mode.call(lambda: self._connect(**given), left, drivers.close), self._policy, mode)
@@ -169,18 +153,16 @@ class recycled:  # a decorator to its users
         self.count("connects", time.monotonic() - began)
         return held
 
-    def _take(self, fits: Callable[[Life], Any], most: int = sys.maxsize) -> list[Life]:
-        """Of the idle ones, the last used first. Nobody else has them after this."""
+    def _take(self, fits: Any, most: int = sys.maxsize) -> list[Life]:
         if self._pid != os.getpid():
             for held in self._idle:
                 drivers.abandon(held.connection)
             self._start()
-        taken = [held for held in reversed(self._idle) if fits(held)][:most]
-        for held in taken[:]:
-            try:
+        taken = []
+        for held in [held for held in reversed(self._idle) if fits(held)][:most]:
+            with suppress(ValueError):  # another thread was first
                 self._idle.remove(held)
-            except ValueError:  # another thread was first
-                taken.remove(held)
+                taken.append(held)
         return taken
 
     async def _fit(self, held: Life) -> bool:
@@ -189,13 +171,13 @@ class recycled:  # a decorator to its users
             return False
         fit = False
         try:
-            for _ in range(5 if held.mode.loop else 0):  # it hears what came meanwhile, and tells the driver
+            for _ in range(5 if held.mode.loop else 0):  # rounds, for it to hear what came meanwhile
                 await held.mode.pause(0)
             fit = not drivers.is_closed(held.connection)
             if fit and (held.uncertain() or drivers.has_input(held.connection)):
                 self.count("pings")
                 before = drivers.limit_silence(held.connection, int(SETTLE_S * 1000))
-                fit = await held.works(self._check)
+                fit = await held.works(self._check, self._reset)
                 drivers.limit_silence(held.connection, before)
         finally:
             if not fit:
@@ -203,20 +185,20 @@ class recycled:  # a decorator to its users
         return fit
 
     async def release(self, held: Life, error: BaseException | None) -> bool:
-        """Roll back, and keep or close it. Tells whether it was lost."""
+        """Tells whether it was lost."""
         if held.inherited():
             drivers.abandon(held.connection)
             return False
         held.used()
-        # What was interrupted may have left a reply on its way, which the next request would take for its own.
+        # An interruption may have left a reply, which the next request would take for its own.
         in_doubt = isinstance(error, TimeoutError)
         in_doubt |= not isinstance(error, (Exception, GeneratorExit, SystemExit, type(None)))
         theirs = drivers.is_of(error, held.connection)
         clean = False
         try:
             clean = not in_doubt and not drivers.is_closed(held.connection) and await held.works(self._reset)
-            if clean and theirs:  # some drivers roll back without asking the server when they know of no transaction
-                clean = await held.works(self._check)
+            if clean and theirs:  # some roll back without asking the server
+                clean = await held.works(self._check, self._reset)
         finally:
             if not clean:
                 await self._end(held, "discarded", in_doubt=in_doubt)
@@ -227,7 +209,7 @@ class recycled:  # a decorator to its users
         return theirs and not clean
 
     async def _end(self, held: Life, event: str, *, in_doubt: bool = False) -> None:
-        """Close it; its place is free after that, so that no replacement comes beside it."""
+        """Its place is free after it, so that no replacement comes beside it."""
         if held.ended:
             return
         held.ended = True
@@ -239,8 +221,8 @@ class recycled:  # a decorator to its users
         if held.keeper:
             await held.keeper.aclose()
 
-    async def _keep(self, held: Life) -> AsyncGenerator[None, None]:
-        """A loop that ends closes its generators first, and so this connection (`asyncio.run` for each request)."""
+    async def _keep(self, held: Life) -> Any:
+        """A loop that ends closes its generators first, and so this connection."""
         try:
             yield
         finally:
@@ -255,7 +237,7 @@ class _CrowdedError(TimeoutError):
 
 
 class _Use:
-    """One `with` or `async with`. `lost`: afterwards, whether the connection was lost in it."""
+    """One `with` or `async with`. `lost`: was the connection?"""
 
     lost = False
     _outer: _Use | None = None
@@ -283,7 +265,7 @@ class _Use:
         if self._outer:
             raise RuntimeError("call connection() for each 'with'")
         outer = self._owner._use.get()
-        # A new task (a thread, too, in places) has a copy of its maker's context, and so its maker's use.
+        # A new task has a copy of its maker's context, and so its maker's use.
         if not outer or not outer._depth or outer._user != _user() or outer._held.inherited():
             self._held = await self._owner.acquire(mode, self._within)
             self._user = _user()

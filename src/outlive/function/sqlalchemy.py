@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import event, exc
@@ -14,10 +15,9 @@ from outlive.function.recycling import recycled
 
 
 def recycle(engine: Any, *, timeout_s: float = 30.0, **policy: Any) -> Any:
-    """Make an Engine or AsyncEngine fit for functions, by events of its pool; returns it.
+    """Give an Engine or AsyncEngine the policy of `recycled`, by events of its pool; returns it.
 
-    `policy`, `timeout_s`: as for `recycled`. The pool itself rolls back what is given back to it. With a `creator` of
-    its own, the engine waits for a full database as that does: `recycled(...).connect`, or its `aconnect`.
+    With a `creator` it waits for a full database as that does; that may be `recycled(...).connect`.
     """
     sync_engine = getattr(engine, "sync_engine", engine)
     rules = Policy(**policy)
@@ -35,15 +35,11 @@ def recycle(engine: Any, *, timeout_s: float = 30.0, **policy: Any) -> Any:
             drivers.abandon(getattr(connection, "driver_connection", connection))
         if life.inherited() or life.mode is not _loop():  # not closed: it is another's, or its loop is gone
             record.dbapi_connection = proxy.dbapi_connection = None
-        elif not life.over() and not (life.uncertain() and not answers(connection)):
-            return
+        elif not life.over():
+            with suppress(sync_engine.dialect.loaded_dbapi.Error):
+                if not life.uncertain() or sync_engine.dialect.do_ping(connection):
+                    return
         raise exc.DisconnectionError("recycled")  # the pool connects anew
-
-    def answers(connection: Any) -> bool:
-        try:
-            return bool(sync_engine.dialect.do_ping(connection))
-        except sync_engine.dialect.loaded_dbapi.Error:
-            return False
 
     def checkin(connection: Any, record: Any) -> None:
         if connection is not None:

@@ -4,10 +4,15 @@ One SSLContext is shared by all connections of a listener or to a server: it hol
 tickets' keys, and a connection costs only its own state.
 """
 
+import logging
 import os
 import ssl
 from collections.abc import Callable
 from typing import Final
+
+from outlive.observe.log import fields
+
+log = logging.getLogger("outlive.net")
 
 DISABLED: Final = "disabled"
 REQUIRED: Final = "required"
@@ -32,7 +37,7 @@ class Certificates:
     The first load happens at once and raises CertificateError. Later, `context()` looks at the files' times at each
     call (a few microseconds; it is called once a connection) and loads them again when one changed. Files that cannot
     be loaded then, as while a certificate is new and its key is not yet, leave the old context in place:
-    `error` says why, and a further change of a file is another try.
+    `error` and one line of the log say why, and a further change of a file is another try.
     """
 
     __slots__ = ("_build", "_context", "_files", "_stamp", "error", "shown")
@@ -54,6 +59,8 @@ class Certificates:
                 self._context, self.shown = self._build()
                 self.error = None
             except CertificateError as error:
+                # Said here, as nothing else shows until the old certificate expires. Once for each change of a file.
+                log.warning("certificates not read again", extra=fields(reason=error))
                 self.error = error
         return self._context
 

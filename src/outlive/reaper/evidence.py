@@ -55,8 +55,11 @@ class Evidence:
     def of(self, host: str, port: int) -> list[Finding]:
         """All that is known of the client at this host and port."""
         places = (host, *self.addresses.get(host, ()))
-        found = [self._by_list(places, port), self._by_kernel(places, port), self._by_probe(places)]
-        return [finding for finding in found if finding is not None]
+        listed, kernel = self._by_list(places, port), self._by_kernel(places, port)
+        if listed is not None and kernel is not None and kernel.weight is Weight.LIVES:
+            # The kernel speaks of this very socket, now; a list of clients may be old.
+            listed = listed if listed.weight is not Weight.GONE else Finding(Weight.DEAD, listed.text)
+        return [finding for finding in (listed, kernel, self._by_probe(places)) if finding is not None]
 
     def _by_list(self, places: tuple[str, ...], port: int) -> Finding | None:
         alive = self.alive
@@ -79,8 +82,8 @@ class Evidence:
         weights = {Fate.LIVES: Weight.LIVES, Fate.GONE: Weight.GONE, Fate.SILENT: Weight.DEAD}
         for place in places:
             fate, text = self.sockets.fate(place, port)
-            if fate is not Fate.UNKNOWN:
-                return Finding(weights[fate], text)
+            if text:
+                return Finding(weights.get(fate, Weight.NOTHING), text)
         return None
 
     def _by_probe(self, places: tuple[str, ...]) -> Finding | None:

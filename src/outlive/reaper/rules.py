@@ -120,6 +120,8 @@ def _in_use(connection: Connection, rules: Rules) -> list[str]:
         return []
     if connection.state is State.ENDING:
         return ["it is ending already"]
+    if connection.state is State.UNKNOWN:
+        return ["the database does not tell what it does"]
     if connection.idle_s is None:
         return ["a statement runs on it"]
     found = []
@@ -132,6 +134,8 @@ def _in_use(connection: Connection, rules: Rules) -> list[str]:
             found.append(f"in a transaction for {seconds(age_s)}, and --transactions is not given")
         elif age_s < rules.transaction_s:
             found.append(f"in a transaction for {seconds(age_s)} only")
+    elif not connection.tells_transaction and rules.transaction_s is None:
+        found.append("whether it is in a transaction is not shown to this user, and --transactions is not given")
     return found
 
 

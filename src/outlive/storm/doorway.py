@@ -20,7 +20,8 @@ from outlive.storm.links import Ends, Link
 
 PROGRAMS: Final = ("ip", "nft", "nsenter", "unshare", "setpriv")
 _RANGE: Final = ipaddress.IPv4Network("198.18.0.0/15")  # for benchmarks (RFC 2544): routed nowhere
-_LINKS: Final = 64  # networks of four addresses in one of 256
+_PREFIX: Final = 22
+_LINKS: Final = 256  # networks of four addresses in one of 1024
 _TIMEOUT_S: Final = 10.0
 
 
@@ -108,10 +109,10 @@ def _rules(name: str, base: ipaddress.IPv4Network, loopback: str, *, masked: boo
 
 
 def _free_network() -> ipaddress.IPv4Network:
-    """One of 256 addresses that no route of this host mentions: another storm may run beside this one."""
+    """One of 1024 addresses of which this host has none: another storm may run beside this one."""
     shown = subprocess.run(
-        ["ip", "-o", "addr", "show"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        ["ip", "-o", "-4", "addr", "show"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
     ).stdout
-    networks = list(_RANGE.subnets(new_prefix=24))
-    random.shuffle(networks)
-    return next(each for each in networks if str(each.network_address).rsplit(".", 1)[0] + "." not in shown)
+    taken = [ipaddress.IPv4Interface(line.split()[3]).ip for line in shown.splitlines()]
+    networks = [each for each in _RANGE.subnets(new_prefix=_PREFIX) if not any(address in each for address in taken)]
+    return random.choice(networks)

@@ -20,6 +20,7 @@ _KNOCK_TIMEOUT_S: Final = 15.0
 _PROMPT_S: Final = 1.0
 """A login from an address that the server has to look up first (MySQL asks DNS for names) takes longer: then it must
 not see these addresses."""
+_MOST_ROUND_TRIPS: Final = 10  # of a login
 
 
 class Ground(Protocol):
@@ -116,14 +117,15 @@ def ground_for(target: Target, rtt_s: float, *, loopback: str, reason: str = "")
             made = Links(loopback, rtt_s, masked=masked)
         except ScenarioError as error:
             return Frozen(str(error), rtt_s)
-        if _lets_in(made, target):
+        within_s = _KNOCK_TIMEOUT_S if masked else _PROMPT_S + _MOST_ROUND_TRIPS * rtt_s
+        if _lets_in(made, target, within_s):
             return made
         made.close()
     return Frozen("the database cannot be reached through a link", rtt_s)
 
 
-def _lets_in(ground: Links, target: Target) -> bool:
-    """Whether a function behind a link gets a connection, at once."""
+def _lets_in(ground: Links, target: Target, within_s: float) -> bool:
+    """Whether a function behind a link gets a connection in this time."""
     said: list[str] = []
     child = Child(
         [sys.executable, "-m", "outlive.storm.knock", target.scheme],
@@ -138,7 +140,7 @@ def _lets_in(ground: Links, target: Target) -> bool:
         began = time.monotonic()
         child.tell(line_of(replace(target, host=host.server)))
         _wait(child, said, "in")
-        return "in" in said and time.monotonic() - began < _PROMPT_S + 10 * (ground.relay_s or 0.0)
+        return "in" in said and time.monotonic() - began < within_s
     except ScenarioError:
         return False
     finally:

@@ -73,7 +73,7 @@ POLICIES: Final[Mapping[str, Policy]] = MappingProxyType(
                 pool_processes=4,
                 pool_size=10,
             ),
-            Policy("reaper", "as persistent, with outlive reap beside it", reap_idle_s=120.0, reap_every_s=60.0),
+            Policy("reaper", "outlive reap beside functions as they are", reap_idle_s=120.0, reap_every_s=60.0),
             Policy(
                 "proxy",
                 "through Outlive's wire port",

@@ -70,8 +70,8 @@ def recovery(record: Record) -> float | None:
     """How long the worst generation after the first waited until it was served, in seconds; None if one never was.
 
     A generation is served from the first of its requests on from which 99 % of all that come later are answered, at
-    least five and a tenth of the generation's; the time is from the generation's beginning to when that request came,
-    and 0 if it is the first. Without a second generation there is nothing to recover from: None.
+    least five and a tenth of the generation's (or all, of fewer). The time is from the generation's beginning to when
+    that request came, and 0 if it is the first. Without a second generation there is nothing to recover from: None.
     """
     worst: float | None = None
     for number in range(1, record.generations):
@@ -87,7 +87,7 @@ def recovery(record: Record) -> float | None:
 
 def _served_at(requests: Sequence[Request]) -> float | None:
     ordered = sorted(requests, key=lambda request: request.at)
-    least = max(_LEAST_REQUESTS, ceil(len(ordered) / 10))
+    least = min(len(ordered), max(_LEAST_REQUESTS, ceil(len(ordered) / 10)))
     served_at: float | None = None
     answered = 0
     for behind, request in enumerate(reversed(ordered), 1):

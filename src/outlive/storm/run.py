@@ -10,7 +10,7 @@ from outlive.storm.protocol import Backend, Observer
 from outlive.storm.record import Record
 from outlive.storm.remedies import Remedy
 from outlive.storm.stage import Stage
-from outlive.storm.wave import Wave
+from outlive.storm.wave import Wave, processes_of
 
 LOOK_EVERY_S: Final = 0.1
 SETTLE_S: Final = 2.5
@@ -19,6 +19,7 @@ _GONE_TIMEOUT_S: Final = 30.0
 _CLOSED_TIMEOUT_S: Final = 1.0
 _LOADING: Final = 4
 """So many generations start their programs at a time: more would only wait for each other."""
+_MOST_LOADED: Final = 48  # processes, of some 40 MB each
 
 
 class Run:
@@ -42,6 +43,9 @@ class Run:
         self._waves: list[Wave] = []
         self._dead: set[int] = set()
         self._known: set[int] = set()
+        self._held: set[int] = set()
+        """Of shared connections those in a transaction of a dead function, until they were seen out of it."""
+        self._looking = threading.Lock()
         self.server_connections: set[int] = set()
         """Every connection that the database was seen to have."""
 
@@ -55,7 +59,7 @@ class Run:
         looking = threading.Thread(target=self._look_on, args=(over,), name="observer", daemon=True)
         looking.start()
         try:
-            for number in range(len(self._waves)):
+            for number in range(self._stage.load.generations):
                 self._generation(number)
             # What is looked at is what the dead leave behind after a stated time: this waits for exactly that time.
             over.wait(SETTLE_S)
@@ -75,14 +79,22 @@ class Run:
             self._record.dangling = max(last.dangling, self._left())
 
     def _load(self) -> None:
-        """All before the first one lives: starting programs would take the processors from what is measured."""
-        count = self._stage.load.generations
-        self._stage.tell(f"  {count} generations of functions are being loaded")
-        for first in range(0, count, _LOADING):
-            for number in range(first, min(first + _LOADING, count)):
-                self._waves.append(Wave(number, self._remedy.policy, self._stage, self._record, self._note))
-            for wave in self._waves[first:]:
-                wave.load()
+        """Before the first one lives: starting programs would take the processors from what is measured. All of them,
+        as far as this host's memory allows it without a thought.
+        """
+        load = self._stage.load
+        self._stage.tell(f"  {load.generations} generations of functions are being loaded")
+        processes = processes_of(self._remedy.policy, len(load.members(load.generations - 1)))
+        ahead = min(load.generations, max(1, _MOST_LOADED // processes))
+        while len(self._waves) < ahead:
+            self._load_more(min(_LOADING, ahead - len(self._waves)))
+
+    def _load_more(self, count: int) -> None:
+        first = len(self._waves)
+        for number in range(first, min(first + count, self._stage.load.generations)):
+            self._waves.append(Wave(number, self._remedy.policy, self._stage, self._record, self._note))
+        for wave in self._waves[first:]:
+            wave.load()
 
     def _note(self, numbers: list[int]) -> None:
         if not self._remedy.shares:
@@ -98,18 +110,27 @@ class Run:
         if not self._remedy.shares:
             self._dead |= wave.connections
         wave.vanish()
+        if self._remedy.shares:
+            # No function lives now: every transaction that is open is a dead one's.
+            self._held |= {backend.number for backend in self._look() if backend.in_transaction}
         self._remedy.living(())
         now = ", ".join(f"{count} {outcome}" for outcome, count in sorted((self._record.outcomes - before).items()))
-        self._stage.tell(f"  generation {number + 1} of {len(self._waves)}: {now}; then all of it vanishes")
+        count = self._stage.load.generations
+        self._stage.tell(f"  generation {number + 1} of {count}: {now}; then all of it vanishes")
+        self._load_more(1)
 
     def _look_on(self, over: threading.Event) -> None:
         while not over.wait(LOOK_EVERY_S):
             self._look()
 
-    def _look(self) -> None:
-        backends = self._backends()
-        self.server_connections.update(backend.number for backend in backends)
-        self._record.see(backends, sum(backend.number in self._dead for backend in backends))
+    def _look(self) -> list[Backend]:
+        with self._looking:
+            backends = self._backends()
+            self.server_connections.update(backend.number for backend in backends)
+            self._held &= {backend.number for backend in backends if backend.in_transaction}
+            dead = self._dead | self._held
+            self._record.see(backends, sum(backend.number in dead for backend in backends))
+        return backends
 
     def _left(self) -> int:
         """How many connections there are when the database has seen that a proxy has closed its own."""

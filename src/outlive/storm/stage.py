@@ -38,7 +38,8 @@ class Stage:
         """The database's URL for a program of Outlive, with its password by reference to `PASSWORD`."""
         target = self.observed
         files = {name: value for name in _TLS if (value := getattr(target, name)) is not None}
-        query = urlencode({"password_env": PASSWORD, **files, **options}, quote_via=quote, safe="/")
+        password = {"password_env": PASSWORD} if target.password else {}  # an empty variable is taken for a mistake
+        query = urlencode({**password, **files, **options}, quote_via=quote, safe="/")
         host = f"[{target.host}]" if ":" in target.host else target.host
         return f"{target.scheme}://{quote(target.user, safe='')}@{host}:{target.port}/{quote(target.database)}?{query}"
 

@@ -79,10 +79,15 @@ class Storm:
         others = frozenset(backend.number for backend in observer.look())
         self.others = len(others) + 1  # and the observer's own
         self.budget = self.budget or self._default_budget()
+        if self.budget > self.places:
+            raise ScenarioError(
+                f"A budget of {self.budget} does not fit: of {self.limit} connections {self.places} are free. Name a "
+                "smaller one with --budget, or end what holds the others."
+            )
         self.tell("Trying how functions can vanish here ...")
         ground = self._ground(observed)
         self.deaths, self.rtt_by, self.masked = ground.deaths, ground.rtt_by, ground.masked
-        self.tell(f"Functions vanish so: {ground.deaths}.")
+        self.tell(f"Functions vanish so: {ground.deaths}. {self.seen}")
         try:
             # What is on the way is this host: it was the observer that verified the server.
             target = observed if observed.tls == "disabled" else replace(observed, tls="required")
@@ -91,6 +96,13 @@ class Storm:
                 self._remedy(name, stage, observer, janitor, others)
         finally:
             ground.close()
+
+    @property
+    def seen(self) -> str:
+        """What the database sees of the functions' hosts, in a sentence."""
+        if self.masked:
+            return "The database sees all functions under this host's address."
+        return "The database sees each process of functions under an address of its own."
 
     def _ground(self, observed: Target) -> Ground:
         loopback = loopback_of(observed.host)

@@ -22,13 +22,15 @@ TCP6 += "00000000     0        0 5 1 0 20 4 30 10 -1\n"
 
 
 def test_the_kernels_table() -> None:
-    assert parse_table(TCP) == [
+    assert parse_table(TCP, 3306) == [
         Socket("0.0.0.0", 3306, "0.0.0.0", 0, "LISTEN", inode=1),
         Socket("192.0.2.1", 3306, "192.0.2.6", 55324, "ESTABLISHED", probes=4, inode=2),
         Socket("192.0.2.1", 3306, "192.0.2.6", 55325, "ESTABLISHED", unacked=11, retransmits=5, inode=3),
         Socket("192.0.2.1", 3306, "192.0.2.6", 55326, "CLOSE_WAIT", inode=4),
     ]
-    assert parse_table(TCP6) == [Socket("192.0.2.1", 3306, "192.0.2.6", 55327, "ESTABLISHED", inode=5)]
+    assert [one.peer_port for one in parse_table(TCP, 0xD81D)] == [0xD81D]  # on either side
+    assert parse_table(TCP, 5432) == []
+    assert parse_table(TCP6, 3306) == [Socket("192.0.2.1", 3306, "192.0.2.6", 55327, "ESTABLISHED", inode=5)]
 
 
 @pytest.mark.parametrize(

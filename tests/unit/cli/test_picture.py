@@ -3,7 +3,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from outlive.cli.picture import Picture
+from outlive.cli.picture import DemoPicture
 from outlive.storm.demo import Demo
 from outlive.storm.place import Machine
 from tests.unit.storm.pictured import record
@@ -12,7 +12,7 @@ from tests.unit.storm.pictured import record
 def rendered(width: int, *, over: bool) -> str:
     demo = Demo(Machine("no ip"))
     console = Console(file=StringIO(), width=width, force_terminal=True, color_system=None)
-    picture = Picture(demo, console)
+    picture = DemoPicture(demo, console)
     demo.records += [record("direct"), record("through Outlive", budget=20, over=over)]
     demo.tell("  generation 3 of 3: 5 refused")
     with console.capture() as captured:
@@ -45,6 +45,6 @@ def test_it_fits_the_terminal(width: int) -> None:
 def test_elsewhere_it_is_lines() -> None:
     demo = Demo(Machine("no ip"))
     output = StringIO()
-    with Picture(demo, Console(file=output)):
+    with DemoPicture(demo, Console(file=output)):
         demo.tell("  generation 1 of 3: [bold] 5 answered")
     assert output.getvalue() == "  generation 1 of 3: [bold] 5 answered\n"

@@ -59,13 +59,16 @@ def test_a_symbolic_link_that_is_turned_is_a_change(
     assert listener.error is None
 
 
-def test_files_that_vanish_leave_the_old_context(files: tuple[Path, Path]) -> None:
+def test_files_that_vanish_leave_the_old_context(files: tuple[Path, Path], caplog: pytest.LogCaptureFixture) -> None:
     certificate, key = files
     listener = listener_certificates(str(certificate), str(key))
     first = listener.context()
     key.unlink()
-    assert listener.context() is first
+    assert listener.context() is listener.context() is first
     assert str(key) in str(listener.error)
+    # An operator has no other sign of it until the old one expires: a line, and one a change only.
+    (line,) = caplog.records
+    assert line.getMessage() == "certificates not read again"
 
 
 def test_files_that_cannot_be_used_are_named(files: tuple[Path, Path], issued: Certificates, tmp_path: Path) -> None:

@@ -64,10 +64,12 @@ def test_age_alone_ends_nothing_unless_it_is_asked_for() -> None:
         ({"user": "mysql.session"}, {}, "its provider's own"),
         ({"host": "", "port": 0}, {}, "unix socket"),
         ({"state": State.ENDING, "idle_s": None}, {}, "ending already"),
+        ({"state": State.UNKNOWN, "idle_s": None}, {}, "does not tell what it does"),
         ({"state": State.ACTIVE, "idle_s": None}, {}, "a statement runs"),
         ({"idle_s": 59.9}, {}, "used 60 s ago, within 60 s"),
         ({"transaction": Transaction(900.0)}, {}, "in a transaction for 15 min, and --transactions is not given"),
         ({"state": State.IN_TRANSACTION}, {}, "in a transaction"),
+        ({"tells_transaction": False}, {}, "whether it is in a transaction is not shown to this user"),
         ({"transaction": Transaction(9.0)}, {"transaction_s": 10.0}, "in a transaction for 9.0 s only"),
         ({}, {"never_users": ("a*",)}, "user app is never ended"),
         ({}, {"never_programs": ("sh?p",)}, "program shop is never ended"),
@@ -125,6 +127,17 @@ def test_an_address_of_this_machine_without_a_socket_says_nothing() -> None:
     assert verdict.reasons == ("the client's socket is open on this machine",)
 
 
+def test_a_stopped_process_shows_no_life() -> None:
+    other_end = Socket("10.0.0.7", 40000, "10.0.0.1", 3306, "ESTABLISHED", inode=77)
+    listening = Socket("0.0.0.0", 3306, "0.0.0.0", 0, "LISTEN", inode=1)
+    evidence = Evidence(sockets=SocketTable([listening, socket(), other_end], 3306, {77}))
+    verdict = decide(evidence=evidence)
+    assert verdict.doubtful
+    assert verdict.reasons[0] == "the client's process is stopped, as a frozen function is"
+    assert decide(evidence=evidence, age_alone_s=60.0).ends
+    assert decide(evidence=replace(evidence, alive=DEAD.alive)).ends
+
+
 def test_silence_counts_only_where_a_neighbour_answered() -> None:
     silent = {"10.0.0.7": Answer.SILENT, "10.0.1.9": Answer.LIVES}
     verdict = decide(evidence=Evidence(answers=silent))
@@ -138,10 +151,15 @@ def test_silence_counts_only_where_a_neighbour_answered() -> None:
 def test_clients_listed_by_port() -> None:
     """Behind one address (NAT) the list may name clients; those that it does not name are dead."""
     assert not decide(evidence=Evidence(alive=parse_hosts("10.0.0.7:40000"))).ends
-    lives = table(socket(), Socket("10.0.0.7", 40000, "10.0.0.1", 3306, "ESTABLISHED"))
-    verdict = decide(evidence=Evidence(alive=parse_hosts("10.0.0.7:40001"), sockets=lives))
-    assert verdict.ends  # frozen: its socket is open
+    verdict = decide(evidence=Evidence(alive=parse_hosts("10.0.0.7:40001")))
+    assert verdict.ends
     assert "10.0.0.7:40000 is not among the clients there" in verdict.reasons[0]
+    # Not against the kernel, which knows better than a list that may be old; unless the process is frozen.
+    other_end = Socket("10.0.0.7", 40000, "10.0.0.1", 3306, "ESTABLISHED", inode=77)
+    here = replace(Evidence(alive=parse_hosts("10.0.0.7:40001")), sockets=table(socket(), other_end))
+    assert not decide(evidence=here).ends
+    listening = Socket("0.0.0.0", 3306, "0.0.0.0", 0, "LISTEN", inode=1)
+    assert decide(evidence=replace(here, sockets=SocketTable([listening, socket(), other_end], 3306, {77}))).ends
 
 
 def test_a_list_of_other_machines_is_not_about_the_databases_own() -> None:

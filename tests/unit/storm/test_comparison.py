@@ -9,6 +9,7 @@ from outlive.config.model import Database
 from outlive.storm.comparison import words
 from outlive.storm.comparison.figure import figure, png
 from outlive.storm.comparison.page import page
+from outlive.storm.comparison.panel import generation_at
 from outlive.storm.load import Load
 from outlive.storm.policy import POLICIES
 from outlive.storm.results import Result
@@ -76,6 +77,14 @@ def test_the_figure_is_an_svg_for_day_and_night_and_a_png(storm: Storm) -> None:
     assert ">persistent<" in drawn
     assert ">persistent<" not in figure(storm, ["proxy"])
     assert png(storm).startswith(b"\x89PNG")
+
+
+def test_time_in_a_panel_is_in_generations_however_long_each_took() -> None:
+    run = record()
+    run.births += [0.0, 2.0, 4.0]
+    run.deaths[:] = [2.0, 4.0, 24.0]
+    at = [generation_at(run, seconds) for seconds in (0.0, 1.0, 3.0, 14.0, 24.0, 25.25, 99.0)]
+    assert at == pytest.approx([0.0, 0.5, 1.5, 2.5, 3.0, 3.4, 3.8])
 
 
 def test_shares_never_round_something_to_nothing() -> None:

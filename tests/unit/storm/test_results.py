@@ -28,6 +28,7 @@ def record(*generations: list[str]) -> Record:
         ([YES] * 10 + [NO], None),  # the last one was refused: who knows what would come
         ([NO] * 20 + [YES] * 4, None),  # too few to say so
         ([NO] * 10, None),
+        ([YES] * 3, 0.0),
     ],
 )
 def test_served_is_from_when_on_all_that_come_are_answered(second: list[str], seconds: float | None) -> None:

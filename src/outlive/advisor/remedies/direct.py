@@ -49,7 +49,7 @@ def per_request(arithmetic: Arithmetic) -> Judgement:
     refused = erlang_b(question.places, load)
     added_ms = arithmetic.handshake_s * 1000
     figures = Figures(most_at_once(load), 0, question.requests_per_s, added_ms, added_ms, refused)
-    most = load_for_refusals(question.places, ROUNDED_TO_NONE) / held_s
+    most = min(load_for_refusals(question.places, ROUNDED_TO_NONE) / held_s, question.bears_per_s)
     lines = [
         Line(
             "a request holds a connection",
@@ -63,7 +63,11 @@ def per_request(arithmetic: Arithmetic) -> Judgement:
             f"{number(load)} in the mean, {figures.connections} in all but 0.1 % of the time",
         ),
         Line("refused", f"Erlang's B for {question.places} places, {number(load)} erlangs", percent(refused)),
-        Line("handshakes", "one a request", f"{number(question.requests_per_s)} a second, each {added_ms:.3g} ms"),
+        Line(
+            "handshakes",
+            f"one a request, each {added_ms:.3g} ms; the database is taken to bear {number(question.bears_per_s)}",
+            f"{number(question.requests_per_s)} a second",
+        ),
     ]
     return Judgement(
         "per-request",

@@ -65,6 +65,11 @@ def obstacles_of(arithmetic: Arithmetic, figures: Figures, *others: str) -> list
     found = [each for each in others if each]
     if figures.connections > question.places:
         found.append(f"it needs up to {figures.connections} connections, and {question.places} are left")
+    if figures.handshakes_per_s > question.bears_per_s:
+        found.append(
+            f"it makes {figures.handshakes_per_s:,.0f} new connections a second, and the database is taken to bear "
+            f"{question.bears_per_s:,.0f}"
+        )
     if question.added_latency_ms < figures.added_p99_ms < inf:
         found.append(
             f"it adds {figures.added_p99_ms:.3g} ms at p99, and {question.added_latency_ms:.3g} ms are tolerated"

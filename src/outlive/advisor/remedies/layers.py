@@ -10,6 +10,8 @@ from outlive.advisor.remedies.judgement import Figures, Judgement, is_tight, nee
 
 HOP_MS: Final = 1.0
 """What one more hop is taken to add: its round trip within a data centre, and the work of the layer."""
+LEAST_HELD_S: Final = 0.0005
+"""No transaction holds a connection for less, however near the database is."""
 POOLED_AT_ONCE: Final = 50
 """Requests that one long-lived process serves at once, at most: what makes it count as one container."""
 
@@ -67,6 +69,7 @@ class Pool:
 def pool_for(arithmetic: Arithmetic, held_s: float, added_s: float) -> Pool:
     """The fewest connections whose wait at p99, with `added_s` beside it, is tolerated; at most the places."""
     question = arithmetic.question
+    held_s = max(held_s, LEAST_HELD_S)
     load = question.requests_per_s * held_s
     patience_s = max(question.added_latency_ms / 1000 - added_s, 0.0)
     try:
@@ -154,7 +157,7 @@ def http(arithmetic: Arithmetic) -> Judgement:
     """An HTTP layer: a transaction is one request, and holds a connection for the database's work alone."""
     question = arithmetic.question
     # Between the layer and its database a round trip is taken to be nothing; between function and layer there is one.
-    pool = pool_for(arithmetic, max(arithmetic.working_s, 0.0005), HOP_MS / 1000)
+    pool = pool_for(arithmetic, arithmetic.working_s, HOP_MS / 1000)
     saved_ms = (question.statements - 1) * question.rtt_ms
     figures = Figures(
         pool.size,
@@ -194,7 +197,7 @@ def http(arithmetic: Arithmetic) -> Judgement:
 
 def service(arithmetic: Arithmetic) -> Judgement:
     """A service layer: functions call operations of the business, and one service knows the database."""
-    pool = pool_for(arithmetic, max(arithmetic.working_s, 0.0005), 2 * HOP_MS / 1000)
+    pool = pool_for(arithmetic, arithmetic.working_s, 2 * HOP_MS / 1000)
     added = 2 * HOP_MS
     connections = 2 * pool.size
     figures = Figures(

@@ -33,10 +33,11 @@ class KeptConnections:
             return
         done_s = now
         if instance.connected is None:
-            if not self._connect(instance):
+            handshake_s = self._connect(instance)
+            if handshake_s is None:
                 setting.finish_at(now + timing.refusal_s, request, "refused")
                 return
-            done_s += timing.handshake_s
+            done_s += handshake_s
         done_s += timing.transaction_s + request.invocation.database_s + timing.request_s
         instance.used_s = done_s
         setting.finish_at(done_s, request, "answered")
@@ -53,13 +54,13 @@ class KeptConnections:
             self._drop(instance)
             self._setting.places.abandon(instance.used_s)
 
-    def _connect(self, instance: Instance) -> bool:
+    def _connect(self, instance: Instance) -> float | None:
+        """How long it takes; None: there is no place."""
         if not self._setting.places.take():
-            return False
-        self._setting.handshakes += 1
+            return None
         self._connected[instance] = None
         instance.connected = self._setting.events.now
-        return True
+        return self._setting.handshake_s()
 
     def _drop(self, instance: Instance) -> None:
         instance.connected = None
@@ -91,12 +92,16 @@ class RequestConnections:
 
     def start(self, request: Request) -> None:
         setting = self._setting
-        now, timing = setting.events.now, setting.timing
+        setting.events.at(setting.events.now + setting.timing.arrives_s, self._arrive, request)
+
+    def _arrive(self, request: Request) -> None:
+        setting = self._setting
+        timing, began_s = setting.timing, setting.events.now - setting.timing.arrives_s
         if not setting.places.take():
-            setting.finish_at(now + timing.refusal_s, request, "refused")
+            setting.finish_at(began_s + timing.refusal_s, request, "refused")
             return
-        done_s = now + timing.handshake_s + timing.transaction_s + request.invocation.database_s + timing.request_s
-        setting.handshakes += 1
+        done_s = began_s + setting.handshake_s() + timing.transaction_s
+        done_s += request.invocation.database_s + timing.request_s
         setting.finish_at(done_s, request, "answered")
         # The database counts it until the client's close has come there.
         setting.events.at(done_s + setting.load.rtt_s / 2, self._close)

@@ -29,6 +29,8 @@ class Timing:
 
     handshake_s: float
     """Until a new connection to the database, or to what stands before it, can take a request."""
+    arrives_s: float
+    """Of that, until the database counts it: the third message of TCP's handshake has come there."""
     refusal_s: float
     """Until a function knows that the database refuses it."""
     transaction_s: float
@@ -37,6 +39,8 @@ class Timing:
     """Of these, how long a proxy's server connection is taken: from the first statement's coming to the last answer."""
     request_s: float = 0.0
     """What each request takes above all that: drivers, processes and machines are not free. Measured, or 0."""
+    login_s: float = 0.0
+    """What a login takes of the database, beside its round trips. Logins wait for each other. Measured, or 0."""
     between_s: float = 0.0
     """Between a generation's end and the next one's begin."""
 
@@ -46,6 +50,7 @@ class Timing:
         trips = HANDSHAKE_ROUND_TRIPS.get(scheme, HANDSHAKE_ROUND_TRIPS["postgresql"])
         return cls(
             handshake_s=trips * load.rtt_s,
+            arrives_s=1.5 * load.rtt_s,
             # TCP's, and the one whose answer says that all is full.
             refusal_s=2 * load.rtt_s,
             transaction_s=TRANSACTION_ROUND_TRIPS * load.rtt_s,
@@ -90,6 +95,8 @@ class Places:
     taken: int = 0
     peak: int = 0
     handshakes: int = 0
+    logged_in_s: float = 0.0
+    """When the last login of those begun is through."""
     dead: deque[float] = field(default_factory=deque)
     """When each connection whose other end is dead was last used, the oldest first. They are among `taken`."""
 
@@ -101,6 +108,11 @@ class Places:
         self.handshakes += 1
         self.peak = max(self.peak, self.taken)
         return True
+
+    def login(self, now_s: float, takes_s: float) -> float:
+        """How long a login that begins now takes beside its round trips: it waits for those before it."""
+        self.logged_in_s = max(self.logged_in_s, now_s) + takes_s
+        return self.logged_in_s - now_s
 
     def give_back(self) -> None:
         """One is closed."""

@@ -54,7 +54,12 @@ class TransactionLeases:
                 self._queue.ask(self._leases, Waiter(dying, self._died, lambda _: None))
 
     def _ask(self, request: Request) -> None:
-        self._queue.ask(self._leases, Waiter(request, self._granted, self._queue.expired))
+        self._queue.ask(self._leases, Waiter(request, self._granted, self._expired))
+
+    def _expired(self, request: Request) -> None:
+        # The client is connected: who loses patience first has no answer, and only the proxy can refuse.
+        now = self._setting.events.now
+        self._setting.finish_at(now, request, "failed" if now >= request.gives_up_s else "refused")
 
     def _granted(self, request: Request, new: bool) -> None:
         setting = self._setting
@@ -110,9 +115,8 @@ class ClientConnections:
         self._dead = {instance for instance in (*self._dead, *instances) if instance.connected is not None}
 
     def _granted(self, request: Request, new: bool) -> None:
-        self._setting.handshakes += 1
         request.instance.connected = self._setting.events.now
-        self._answer(request, self._setting.timing.handshake_s)
+        self._answer(request, self._setting.handshake_s())
 
     def _answer(self, request: Request, handshake_s: float) -> None:
         setting, timing = self._setting, self._setting.timing
@@ -161,7 +165,6 @@ class ProcessPools:
         setting, timing = self._setting, self._setting.timing
         done_s = setting.events.now + timing.transaction_s + request.invocation.database_s + timing.request_s
         if new:
-            setting.handshakes += 1
-            done_s += timing.handshake_s
+            done_s += setting.handshake_s()
         setting.events.at(done_s, pool.give_back)
         setting.finish_at(done_s, request, "answered")

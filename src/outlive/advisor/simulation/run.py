@@ -136,7 +136,8 @@ class _Run:
     def _begin(self, request: Request) -> None:
         request.instance.busy = True
         if self._events.now >= request.gives_up_s:
-            self._finish(request, "refused")
+            # It has waited for its instance, and not yet asked for a connection.
+            self._finish(request, "failed")
             return
         self._events.at(self._events.now + request.invocation.function_s, self._means.start, request)
 

@@ -29,6 +29,11 @@ class Setting:
     handshakes: int = 0
     """Connections that functions have opened."""
 
+    def handshake_s(self) -> float:
+        """How long a handshake with the database that begins now takes; it is counted."""
+        self.handshakes += 1
+        return self.timing.handshake_s + self.places.login(self.events.now, self.timing.login_s)
+
     def finish_at(self, when_s: float, request: Request, outcome: Outcome, late: Outcome = "failed") -> None:
         """The request is over at `when_s`; where its function has given it up before, it was over then, and `late`."""
         if when_s > request.gives_up_s:

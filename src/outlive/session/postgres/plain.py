@@ -60,6 +60,8 @@ def plain(sql: bytes, mode: int) -> Analysis | None:
         code = outside
     elif b'"' in code and code.count(b'"') & 1:
         return None
+    if b'u&"' in code:
+        return None  # a name that is spelled in numbers
     rest = code.translate(None, _INNOCENT)
     if rest:
         if rest.translate(None, _KNOWN):
@@ -119,7 +121,7 @@ def _calls_nothing_notable(code: bytes, rest: bytes) -> bool:
     """Whether no function is named that matters to the session."""
     if b"val" in code and (b"nextval" in code or b"setval" in code or b"currval" in code or b"lastval" in code):
         return False
-    if b"setseed" in code or (b'u&"' in code):
+    if b"setseed" in code:
         return False
     return b"_" not in rest or not (
         b"advisory" in code

@@ -27,7 +27,7 @@ def facts(storm: Storm) -> Iterator[tuple[str, str]]:
         f"and {load.invocation_s * 1000:g} ms in the function on average, and is given up after {load.timeout_s:g} s. "
         f"Every {load.unfinished_every}th instance dies inside a transaction that has locked a row.",
     )
-    yield "How they die", f"{storm.deaths[0].upper()}{storm.deaths[1:]}." if storm.deaths else "-"
+    yield "How they die", f"{storm.deaths[:1].upper()}{storm.deaths[1:]}. {storm.seen}"
     yield (
         "Time",
         f"A generation lives {load.lifetime_s:g} s in place of ten minutes: one second stands for {words.scale(storm)} "

@@ -23,7 +23,6 @@ def figure(storm: Storm, remedies: Sequence[str] = (), *, columns: int = 3, nigh
     cell_width, cell_height = WIDTH + 24, HEIGHT + _CAPTION
     width = 2 * _MARGIN + columns * cell_width + (columns - 1) * _GAP
     height = _HEAD + rows * cell_height + (rows - 1) * _GAP + _MARGIN
-    seconds = max((result.record.seconds for result in results if result.record is not None), default=1.0)
     drawn = [
         rectangle(0, 0, width, height, "ground"),
         text(_MARGIN, 44, words.title(storm), "title"),
@@ -33,12 +32,12 @@ def figure(storm: Storm, remedies: Sequence[str] = (), *, columns: int = 3, nigh
     for number, result in enumerate(results):
         left = _MARGIN + number % columns * (cell_width + _GAP)
         top = _HEAD + number // columns * (cell_height + _GAP)
-        drawn += _card(result, seconds, left, top, cell_width, cell_height)
+        drawn += _card(result, left, top, cell_width, cell_height)
     label = f"{words.title(storm)}: {' '.join(words.sentences(storm))}"
     return svg(width, height, label, drawn, style=marks(night=night))
 
 
-def _card(result: Result, seconds: float, left: float, top: float, width: float, height: float) -> list[str]:
+def _card(result: Result, left: float, top: float, width: float, height: float) -> list[str]:
     assert result.record is not None
     figures = result.record.figures
     kind = "big bad" if figures.answered < figures.requests else "big good"
@@ -48,7 +47,7 @@ def _card(result: Result, seconds: float, left: float, top: float, width: float,
         text(left + 16, top + 43, result.policy.brief),
         text(left + width - 16, top + 27, words.unanswered(result), kind, anchor="end"),
         text(left + width - 16, top + 43, "no answer", anchor="end"),
-        *panel(result, seconds, left + 12, top + _CAPTION - 4),
+        *panel(result, left + 12, top + _CAPTION - 4),
     ]
 
 

@@ -119,16 +119,15 @@ def _cell(name: str, value: str, *, bad: bool = False, good: bool = False, below
 
 
 def _panels(results: Sequence[Result]) -> str:
-    seconds = max((result.record.seconds for result in results if result.record is not None), default=1.0)
-    figures = "".join(_figure(result, seconds) for result in results)
+    figures = "".join(_figure(result) for result in results)
     return f'<section><h2>Connections on the database</h2>{_CONNECTIONS}<div class="panels">{figures}</div></section>'
 
 
-def _figure(result: Result, seconds: float) -> str:
+def _figure(result: Result) -> str:
     assert result.record is not None
     figures = result.record.figures
     label = f"Connections on the database over time, {result.name}: {figures.refused} of {figures.requests} refused"
-    drawing = svg(WIDTH, HEIGHT, label, panel(result, seconds))
+    drawing = svg(WIDTH, HEIGHT, label, panel(result))
     return (
         f"<figure><figcaption><div><strong>{escape(result.name)}</strong><span>{escape(result.policy.title)}</span></div>"
         f'<em class="{_kind(result)}">{words.unanswered(result)}<small>no answer</small></em></figcaption>'
@@ -158,7 +157,7 @@ _CONNECTIONS = (
 )
 _ANSWERS = (
     '<p class="note">From when the request came to its answer, the function\'s own time taken off; answered requests '
-    "only. Dark mark: the median; red mark: 99 % were faster.</p>"
+    "only. First mark: half were faster; red mark: 99 % were.</p>"
 )
 
 _FRAME = """<!doctype html>

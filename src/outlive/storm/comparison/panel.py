@@ -2,22 +2,26 @@
 no answer. Those of several remedies have the same axes.
 """
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from outlive.storm.comparison.drawing import Box, line, rectangle, steps, text
 from outlive.storm.comparison.words import share
-from outlive.storm.record import Look
+from outlive.storm.record import Look, Record
 from outlive.storm.results import Result
+from outlive.storm.run import SETTLE_S
 
 WIDTH, HEIGHT = 400.0, 208.0
 _LEFT, _RIGHT, _TOP, _BELOW = 34.0, 4.0, 14.0, 40.0
 _CELL = 17.0
 _LEAST_LABELLED = 17.0
 _HEADROOM = 1.12
+_AFTERWARDS = 0.8
+"""As wide as so much of a generation is what is left when the last one has vanished."""
 
 
-def panel(result: Result, seconds: float, left: float = 0.0, top: float = 0.0, *, width: float = WIDTH) -> list[str]:
+def panel(result: Result, left: float = 0.0, top: float = 0.0, *, width: float = WIDTH) -> list[str]:
     """Its marks, at this place of a drawing."""
     record = result.record
     assert record is not None
@@ -26,15 +30,15 @@ def panel(result: Result, seconds: float, left: float = 0.0, top: float = 0.0, *
         top + _TOP,
         width - _LEFT - _RIGHT,
         HEIGHT - _TOP - _BELOW,
-        seconds,
+        record.generations + _AFTERWARDS,
         record.limit * _HEADROOM,
     )
-    looks = list(_changes(record.looks))
+    looks = list(_changes(record))
     marks = [
         *(line(plot.left, plot.y(value), plot.right, plot.y(value), "grid") for value in _ticks(record.limit)),
         *(text(plot.left - 5, plot.y(value) + 4, f"{value}", anchor="end") for value in _ticks(record.limit)),
-        steps(plot, [(look.at, 0, look.dangling) for look in looks], "dangling"),
-        steps(plot, [(look.at, look.dangling, look.connections) for look in looks], "alive"),
+        steps(plot, [(at, 0, look.dangling) for at, look in looks], "dangling"),
+        steps(plot, [(at, look.dangling, look.connections) for at, look in looks], "alive"),
         line(plot.left, plot.y(record.limit), plot.right, plot.y(record.limit), "limit"),
         text(plot.right, plot.y(record.limit) - 4, f"max_connections {record.limit}", "limit-name", anchor="end"),
     ]
@@ -53,14 +57,13 @@ def _cells(result: Result, plot: Box) -> Iterator[str]:
     requests = Counter(request.generation for request in record.requests)
     lost = Counter(request.generation for request in record.requests if request.outcome != "answered")
     top = plot.bottom + 4
-    for number, birth in enumerate(record.births):
-        end = record.births[number + 1] if number + 1 < len(record.births) else _last(record.deaths, birth)
-        left, width = plot.x(birth) + 0.5, plot.x(end) - plot.x(birth) - 1
+    for number in range(len(record.births)):
+        left, width = plot.x(number) + 0.5, plot.x(number + 1) - plot.x(number) - 1
         part = lost[number] / requests[number] if requests[number] else 0.0
         title = f"generation {number + 1}: {lost[number]} of {requests[number]} requests without an answer"
         yield rectangle(left, top, width, _CELL, "empty", title=title)
         if part:
-            opacity = f' fill-opacity="{0.25 + 0.75 * part:.2f}"'
+            opacity = f' fill-opacity="{0.25 + 0.6 * part:.2f}"'
             yield rectangle(left, top, width, _CELL, "refused", title=title, more=opacity)
         if width > _LEAST_LABELLED:
             kind = "cell-name full" if part else "cell-name"
@@ -69,19 +72,29 @@ def _cells(result: Result, plot: Box) -> Iterator[str]:
     yield text(plot.left, top + _CELL + 14, "without an answer, % of each generation's requests", "cell-name")
 
 
-def _last(deaths: Sequence[float], birth: float) -> float:
-    return deaths[-1] if deaths else birth
-
-
-def _changes(looks: Sequence[Look]) -> Iterator[Look]:
-    """The first look, each that differs from the one before, and the last."""
+def _changes(record: Record) -> Iterator[tuple[float, Look]]:
+    """When (in generations) and what: the first look, each that differs from the one before, and the last."""
     last: Look | None = None
-    for look in looks:
+    for look in record.looks:
         if last is None or (look.connections, look.dangling) != (last.connections, last.dangling):
-            yield look
+            yield generation_at(record, look.at), look
         last = look
     if last is not None:
-        yield last
+        yield generation_at(record, last.at), last
+
+
+def generation_at(record: Record, at: float) -> float:
+    """The time of a run in generations: 2.5 is in the middle of the third. What waits long makes a generation longer,
+    and remedies are compared by generations.
+    """
+    births, deaths = record.births, record.deaths
+    if not births or at <= births[0]:
+        return 0.0
+    number = bisect_right(births, at) - 1
+    end = births[number + 1] if number + 1 < len(births) else deaths[-1] if len(deaths) == len(births) else record.at
+    if at >= end:
+        return min(len(births) + (at - end) / SETTLE_S * _AFTERWARDS, len(births) + _AFTERWARDS)
+    return number + (at - births[number]) / (end - births[number])
 
 
 def _ticks(limit: int) -> list[int]:

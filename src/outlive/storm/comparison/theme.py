@@ -13,6 +13,7 @@ _DAY: Final = {
     "refused": "#e0912f",
     "failed": "#8d939b",
     "budget": "#3560b8",
+    "on": "#20252b",
 }
 _NIGHT: Final = {
     "ground": "#14171b",
@@ -25,6 +26,7 @@ _NIGHT: Final = {
     "refused": "#ecab50",
     "failed": "#7b828b",
     "budget": "#86a6ee",
+    "on": "#fff6e6",
 }
 _FONT: Final = "system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',sans-serif"
 
@@ -32,7 +34,7 @@ _MARKS: Final = """
 text{fill:%(soft)s;font-family:FONT;font-size:12px}
 .name{fill:%(ink)s;font-weight:700;font-size:15px}.title{fill:%(ink)s;font-weight:700;font-size:25px}
 .said{font-size:14px}.big{font-weight:700;font-size:19px;fill:%(ink)s}.big.bad{fill:%(dangling)s}
-.big.good{fill:%(alive)s}.cell-name{font-size:10px}.cell-name.full{fill:%(ink)s;font-weight:600}
+.big.good{fill:%(alive)s}.cell-name{font-size:10px}.cell-name.full{fill:%(on)s;font-weight:600}
 .ground{fill:%(ground)s}.card{fill:%(card)s;stroke:%(line)s}
 .alive{fill:%(alive)s}.dangling{fill:%(dangling)s}.refused{fill:%(refused)s}.failed{fill:%(failed)s}
 .answered{fill:%(alive)s}.ridge{fill:%(alive)s;fill-opacity:.8}.empty{fill:%(line)s;fill-opacity:.55}

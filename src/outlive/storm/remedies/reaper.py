@@ -43,8 +43,8 @@ class Reaper(Remedy):
             arguments += ["--alive-hosts", str(self._hosts)]
         command = [sys.executable, "-m", "outlive", "reap", self._stage.url(), *arguments]
         self._child = Child(command, self._said.append, environment={**environment(), **self._stage.secrets})
-        # Its first round says that it is connected; it must be, before the database is full.
-        while not self._said and not self._child.ended.wait(0.05):
+        # Its first round, a line of JSON, says that it is connected; it must be, before the database is full.
+        while not any(line.startswith("{") for line in self._said) and not self._child.ended.wait(0.05):
             continue
         if self._child.ended.is_set():
             raise ScenarioError(f"outlive reap did not start: {' / '.join(self._said[-3:]) or '-'}")

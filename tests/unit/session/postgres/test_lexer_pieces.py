@@ -65,7 +65,7 @@ def in_pieces(text: bytes, cuts: list[int], mode: int) -> Analysis:
 
 def test_the_same_however_it_is_cut(count: Callable[[int, int], int]) -> None:
     @given(_texts, _modes, st.data())
-    @settings(max_examples=count(1000, 50_000), deadline=None)
+    @settings(max_examples=count(500, 50_000), deadline=None)
     def check(text: bytes, mode: int, data: st.DataObject) -> None:
         cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=6))
         whole = in_pieces(text, [], mode)
@@ -77,7 +77,7 @@ def test_the_same_however_it_is_cut(count: Callable[[int, int], int]) -> None:
 
 def test_the_fast_proof_agrees_with_the_lexer(count: Callable[[int, int], int]) -> None:
     @given(_texts, _modes)
-    @settings(max_examples=count(1000, 50_000), deadline=None)
+    @settings(max_examples=count(500, 50_000), deadline=None)
     def check(text: bytes, mode: int) -> None:
         proved = plain(text, mode)
         if proved is None:
@@ -199,10 +199,10 @@ def test_time_is_linear(unit: str, head: str) -> None:
         plain(text, 0)
         return time.process_time() - start
 
-    # Eight times the text: linear is 8, quadratic 64. The better of two, for these machines are shared.
-    small = min(seconds(8_000) for _ in range(2))
-    large = min(seconds(64_000) for _ in range(2))
-    assert large < 8 * 4 * small + 0.05
+    # Eight times the text: linear is 8, quadratic 64. Once more where it seems so, for these machines are shared.
+    small = min(seconds(6_000) for _ in range(2))
+    most = 8 * 4 * small + 0.05
+    assert seconds(48_000) < most or seconds(48_000) < most
 
 
 def test_a_megabyte_of_rows_is_quick() -> None:
