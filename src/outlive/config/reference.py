@@ -44,7 +44,7 @@ max_clients = 5000
 postgres = "0.0.0.0:6432"
 
 [databases.shop]
-url = "postgresql://app@db.internal/shop?password_env=DB_PASSWORD"
+url = "postgresql://app@db.example.com/shop?password_env=DB_PASSWORD"
 max_connections = 40
 tls = "verify-identity"
 

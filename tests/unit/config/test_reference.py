@@ -37,6 +37,6 @@ def test_defaults_are_within_their_own_ranges() -> None:
 
 
 def test_the_example_of_the_page_is_right() -> None:
-    table = {"url": "mysql://app@db.internal/shop", "max_connections": 40, "tls": "verify-identity"}
+    table = {"url": "mysql://app@db.example.com/shop", "max_connections": 40, "tls": "verify-identity"}
     database, _ = database_of_table("shop", table, lambda *problem: (_ for _ in ()).throw(AssertionError(problem)))
     assert database is not None
