@@ -17,14 +17,15 @@ from typing import Any, Final, cast
 from outlive.config.addresses import Address, parse_address
 from outlive.config.database import database_of_table, database_of_url, name_of, remedy_for_unknown, shown
 from outlive.config.errors import ConfigError, Problem
-from outlive.config.model import Config, Database, Listen
-from outlive.config.options import CONFIG_OPTIONS, LISTEN_OPTIONS, Option
+from outlive.config.model import Config, Database, Http, Listen, Principal
+from outlive.config.options import CONFIG_OPTIONS, HTTP_OPTIONS, LISTEN_OPTIONS, PRINCIPAL_OPTIONS, REQUIRED, Option
 from outlive.config.origin import Origin
 from outlive.config.rules import (
     Report,
     check_database,
     check_file_limit,
     check_node,
+    check_principals,
     check_protocols,
     check_users,
     share_servers,
@@ -48,6 +49,7 @@ def load(origin: Origin, environ: Mapping[str, str] | None = None, *, file_limit
     environ = os.environ if environ is None else environ
     loading = _Loading(origin.path or environ.get("OUTLIVE_CONFIG") or None)
     loading.take_top(environ, origin.flags)
+    loading.take_http()
     loading.take_tables()
     if origin.urls:
         loading.take_urls(origin.urls, COMMAND_LINE)
@@ -78,6 +80,8 @@ class _Loading:
         self.lines: dict[Path, int] = {}
         self.top: dict[str, object] = {}
         self.listen: dict[str, object] = {}
+        self.http: dict[str, object] = {}
+        self.principals: dict[str, Principal] = {}
         self.databases: dict[str, Database] = {}
         self.explicit: dict[str, frozenset[str]] = {}
         self.sources: dict[str, str] = {}
@@ -112,7 +116,7 @@ class _Loading:
     def take_top(self, environ: Mapping[str, str], flags: Mapping[str, str]) -> None:
         """The node's own options and listeners, from all three sources."""
         for name, value in self.tree.items():
-            if name not in ("databases", "listen"):
+            if name not in ("databases", "listen", "http", "principals"):
                 self._take_one(name, value, False, (CONFIG_OPTIONS, self.top), self._in_file(name))
         listen = self.tree.get("listen", {})
         if not isinstance(listen, dict):
@@ -130,6 +134,32 @@ class _Loading:
                 if prefix + name in flags:
                     report = self._at(COMMAND_LINE, f"--{name.replace('_', '-')}")
                     self._take_one(name, flags[prefix + name], True, (options, values), report)
+
+    def take_http(self) -> None:
+        """The file's `[http]` and `[principals.NAME]`."""
+        self._take_table(self.tree.get("http", {}), HTTP_OPTIONS, self.http, "http")
+        principals = self.tree.get("principals", {})
+        if not isinstance(principals, dict):
+            self._in_file("principals")("", "principals must be tables.", "Write [principals.NAME].")
+            return
+        for name, table in principals.items():
+            values: dict[str, object] = {}
+            before = len(self.problems)
+            self._take_table(table, PRINCIPAL_OPTIONS, values, "principals", name)
+            for option in PRINCIPAL_OPTIONS.values():
+                if option.default is REQUIRED and option.name not in values and len(self.problems) == before:
+                    sentence = f"The principal {name} has no {option.name}."
+                    self._in_file("principals", name)("", sentence, f"Add {option.name}, {option.words}.")
+            if len(self.problems) == before:
+                self.principals[name] = Principal(**cast(Any, values))
+
+    def _take_table(self, table: object, options: Mapping[str, Option], into: dict[str, object], *path: str) -> None:
+        if not isinstance(table, dict):
+            where = ".".join(path)
+            self._in_file(*path)("", f"{where} must be a table.", f"Write [{where}].")
+            return
+        for name, value in table.items():
+            self._take_one(name, value, False, (options, into), self._in_file(*path, name))
 
     def take_tables(self) -> None:
         """The file's `[databases.NAME]`."""
@@ -179,8 +209,14 @@ class _Loading:
             check_users(self.databases, self._databases_report)
         if not self.problems:
             found = Config(
-                **cast(Any, self.top), listen=Listen(**cast(Any, self.listen)), databases=self.databases, origin=origin
+                **cast(Any, self.top),
+                listen=Listen(**cast(Any, self.listen)),
+                http=Http(**cast(Any, self.http)),
+                databases=self.databases,
+                principals=self.principals,
+                origin=origin,
             )
+            check_principals(found, report)
             check_node(found, report)
             check_file_limit(found, file_limit, report)
         if self.problems:

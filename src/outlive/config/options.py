@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from outlive.config.addresses import Address
-from outlive.config.model import Config, Database, Listen
+from outlive.config.model import Config, Database, Http, Listen, Principal
 from outlive.config.secrets import Secret
 
 REQUIRED: Final = msgspec.NODEFAULT
@@ -89,3 +89,5 @@ def _plain(number: float | None) -> str:
 CONFIG_OPTIONS: Final = options_of(Config)
 LISTEN_OPTIONS: Final = options_of(Listen)
 DATABASE_OPTIONS: Final = options_of(Database)
+HTTP_OPTIONS: Final = options_of(Http)
+PRINCIPAL_OPTIONS: Final = options_of(Principal)

@@ -11,7 +11,15 @@ from typing import Final
 
 from outlive.config.addresses import Address
 from outlive.config.model import SERVER_OPTIONS
-from outlive.config.options import CONFIG_OPTIONS, DATABASE_OPTIONS, LISTEN_OPTIONS, REQUIRED, Option
+from outlive.config.options import (
+    CONFIG_OPTIONS,
+    DATABASE_OPTIONS,
+    HTTP_OPTIONS,
+    LISTEN_OPTIONS,
+    PRINCIPAL_OPTIONS,
+    REQUIRED,
+    Option,
+)
 from outlive.config.secrets import COMMAND_TIMEOUT_S, Secret
 
 _INTRODUCTION: Final = """\
@@ -36,7 +44,7 @@ max_clients = 5000
 postgres = "0.0.0.0:6432"
 
 [databases.shop]
-url = "postgresql://app@db.internal/shop?password_env=DB_PASSWORD"
+url = "postgresql://app@db.example.com/shop?password_env=DB_PASSWORD"
 max_connections = 40
 tls = "verify-identity"
 
@@ -108,6 +116,8 @@ def reference() -> str:
         _URLS,
         _SECRETS,
         _SERVERS.format(options=", ".join(f"`{name}`" for name in SERVER_OPTIONS)),
+        _section("## [http]", "SQL over HTTP (docs/http.md), which is on where there is a principal.", HTTP_OPTIONS),
+        _section("## [principals.NAME]", "Who may send SQL over HTTP. Loaded again with SIGHUP.", PRINCIPAL_OPTIONS),
     ]
     return "\n".join(parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -171,6 +172,48 @@ def check_users(databases: Mapping[str, Database], report: Report) -> None:
                     break
 
 
+_SHA256: Final = re.compile("[0-9a-f]{64}")
+
+
+def check_principals(config: Config, report: Report) -> None:
+    """Who may send SQL over HTTP: the keys' hashes, and the databases."""
+    seen: dict[str, str] = {}
+    for name, principal in config.principals.items():
+        path = f"principals.{name}"
+        for key in principal.api_key_sha256:
+            if not _SHA256.fullmatch(key):
+                report(
+                    f"{path}.api_key_sha256",
+                    "A hash is no SHA-256 in 64 lower-case hexadecimal digits.",
+                    "Write what `printf %s KEY | sha256sum` says, never the key.",
+                )
+            elif seen.setdefault(key, name) != name:
+                report(
+                    f"{path}.api_key_sha256",
+                    f"{name} and {seen[key]} have the same key.",
+                    "Give each principal a key of its own.",
+                )
+        for asked in principal.databases:
+            if asked.removesuffix(".ro") == ANY_DATABASE:
+                report(f"{path}.databases", f"{asked} is no database by name.", "Name each database it may use.")
+                continue
+            database = config.databases.get(asked) or config.databases.get(asked.removesuffix(".ro"))
+            if database is None:
+                report(
+                    f"{path}.databases",
+                    f"There is no database {asked}.",
+                    f"Name one of {', '.join(sorted(config.databases))}.",
+                )
+            elif not database.user:
+                report(
+                    f"{path}.databases",
+                    f"The database {asked} has no user, and its principals act as that user.",
+                    f"Add user and password to [databases.{asked.removesuffix('.ro')}].",
+                )
+            elif asked not in config.databases and not database.replicas:
+                report(f"{path}.databases", f"{asked} has no replicas.", "Leave .ro out, or add replicas.")
+
+
 def check_node(config: Config, report: Report) -> None:
     """The rules of the node's own options."""
     if not config.databases:
@@ -219,7 +262,9 @@ def _check_ports(config: Config, report: Report) -> None:
 def descriptors_needed(config: Config) -> int:
     """How many open files the node may need at once."""
     budgets = sum(database.max_connections for database in config.servers().values())
-    return config.max_clients + budgets + SPARE_DESCRIPTORS
+    # A request over HTTP counts as a client too, but a connection that it leaves open behind it does not.
+    callers = config.http.max_connections if config.principals else 0
+    return config.max_clients + callers + budgets + SPARE_DESCRIPTORS
 
 
 def check_file_limit(config: Config, limit: int, report: Report) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 import uvicorn
@@ -21,7 +21,7 @@ from outlive import __version__
 from outlive.observe.exposition import expose
 from outlive.observe.metrics import Metrics
 
-BACKLOG: Final = 128
+BACKLOG: Final = 1024
 MAX_CONCURRENT: Final = 64  # probes and a few scrapers; more is a mistake that must not take the clients' memory
 KEEP_ALIVE_S: Final = 15  # the usual scrape interval, so that a scraper keeps its connection
 STOP_S: Final = 1  # an answer takes milliseconds; who still reads after this is cut off
@@ -39,8 +39,10 @@ class NodeState(Protocol):
         """The node's figures."""
 
 
-def operations_app(state: NodeState, *, probes: bool = True, metrics: bool = True) -> Starlette:
-    """The application with the probes, the metrics, or both."""
+def operations_app(
+    state: NodeState, *, probes: bool = True, metrics: bool = True, more: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """The application with the probes, the metrics, or both; and with `more` routes."""
 
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -59,7 +61,7 @@ def operations_app(state: NodeState, *, probes: bool = True, metrics: bool = Tru
         routes += [Route("/healthz", healthz), Route("/readyz", readyz)]
     if metrics:
         routes.append(Route("/metrics", figures))
-    return Starlette(routes=routes)
+    return Starlette(routes=[*routes, *more])
 
 
 class _Server(uvicorn.Server):
@@ -89,12 +91,22 @@ class Operations:
 
 
 async def serve_operations(
-    host: str, port: int, state: NodeState, *, probes: bool = True, metrics: bool = True
+    host: str,
+    port: int,
+    state: NodeState,
+    *,
+    probes: bool = True,
+    metrics: bool = True,
+    more: Sequence[BaseRoute] = (),
+    max_requests: int = MAX_CONCURRENT,
 ) -> Operations:
-    """Listen and serve in the running loop. Raises OSError when the address cannot be had; port 0 takes a free one."""
+    """Listen and serve in the running loop. Raises OSError when the address cannot be had; port 0 takes a free one.
+
+    `more` are further routes, and `max_requests` how many connections there may be for all.
+    """
     listener = _listen(host, port)
     config = uvicorn.Config(
-        operations_app(state, probes=probes, metrics=metrics),
+        operations_app(state, probes=probes, metrics=metrics, more=more),
         http="httptools",
         ws="none",
         lifespan="off",
@@ -102,7 +114,7 @@ async def serve_operations(
         access_log=False,
         server_header=False,
         date_header=False,
-        limit_concurrency=MAX_CONCURRENT,
+        limit_concurrency=max_requests,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_S,
     )

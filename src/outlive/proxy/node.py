@@ -17,7 +17,8 @@ from outlive.config.errors import ConfigError
 from outlive.config.load import reload
 from outlive.config.model import Config
 from outlive.config.rules import descriptors_needed
-from outlive.gateway.operations import Operations, serve_operations
+from outlive.gateway.api import Api
+from outlive.gateway.operations import MAX_CONCURRENT, Operations, serve_operations
 from outlive.net.certificates import CertificateError, Certificates, listener_certificates
 from outlive.net.sockets import raise_open_files_limit
 from outlive.observe import log as logs
@@ -115,7 +116,14 @@ class Node:
         listen = self.config.listen
         own_metrics = listen.admin is not None
         self._operations.append(
-            await serve_operations(listen.http.host, listen.http.port, self, metrics=not own_metrics)
+            await serve_operations(
+                listen.http.host,
+                listen.http.port,
+                self,
+                metrics=not own_metrics,
+                more=Api(lambda: self.config, self._wires).routes(),
+                max_requests=MAX_CONCURRENT + (self.config.http.max_connections if self.config.principals else 0),
+            )
         )
         if listen.admin is not None:
             self._operations.append(await serve_operations(listen.admin.host, listen.admin.port, self, probes=False))

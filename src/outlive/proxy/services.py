@@ -174,6 +174,14 @@ class Services(ABC):
         self.gates[channel] = gate.since
         gate.open()
 
+    def enlist(self, channel: Channel) -> None:
+        """A client without a socket of its own, a request over HTTP: it counts, is seen and drained like any."""
+        self.metrics.clients += 1
+        if self.metrics.clients > self.max_clients:
+            self._evict()
+        channel.connection_id = self._new_id()
+        self.channels[channel.connection_id] = channel
+
     def _new_id(self) -> int:
         while True:
             self._counter = self._counter + 1 & (1 << _COUNTER_BITS) - 1

@@ -405,3 +405,33 @@ def test_any_table_is_a_database_or_a_report(name: str, table: dict[str, object]
     problems: list[tuple[str, str, str]] = []
     database, _ = database_of_table(name, table, lambda *problem: problems.append(problem))
     assert (database is None) == bool(problems)
+
+
+PRINCIPAL = f'[principals.app]\napi_key_sha256 = ["{"a" * 64}"]\ndatabases = ["shop"]\n'
+
+
+def test_principals(tmp_path: Path) -> None:
+    config = from_text(tmp_path, SHOP + PRINCIPAL + "read_only = true\n[http]\nrequest_max_bytes = 5000\n")
+    assert config.principals["app"].read_only
+    assert config.principals["app"].databases == ("shop",)
+    assert config.http.request_max_bytes == 5000
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (SHOP + PRINCIPAL.replace("shop", "other"), "There is no database other."),
+        (SHOP + PRINCIPAL.replace("a" * 64, "the-key-itself"), "A hash is no SHA-256"),
+        (SHOP + PRINCIPAL.replace('"shop"', '"shop.ro"'), "shop.ro has no replicas."),
+        (SHOP + PRINCIPAL + PRINCIPAL.replace("app", "two"), "have the same key"),
+        (SHOP.replace("app:x@db/shop", "db/shop?passthrough=true") + PRINCIPAL, "has no user"),
+        (SHOP + "[principals.app]\n", "has no api_key_sha256"),
+        (SHOP + "[principals.app]\nwhat = 1\n", "what"),
+        (SHOP + "[http]\nwhat = 1\n", "what"),
+        ("http = 5\n" + SHOP, "http must be a table"),
+    ],
+)
+def test_wrong_principals(tmp_path: Path, text: str, part: str) -> None:
+    problems = refused(tmp_path, text)
+    assert any(part in problem for problem in problems), problems
+    assert "the-key-itself" not in str(problems)

@@ -14,7 +14,8 @@ def test_the_page_is_what_the_model_says() -> None:
 
 
 def test_every_option_is_described() -> None:
-    assert set(CONFIG_OPTIONS) == set(Config.__struct_fields__) - {"listen", "databases", "origin"}
+    tables = {"listen", "databases", "http", "principals", "origin"}
+    assert set(CONFIG_OPTIONS) == set(Config.__struct_fields__) - tables
     assert set(LISTEN_OPTIONS) == set(Listen.__struct_fields__)
     assert set(DATABASE_OPTIONS) == set(Database.__struct_fields__)
     assert set(SERVER_OPTIONS) < set(DATABASE_OPTIONS)
@@ -36,6 +37,6 @@ def test_defaults_are_within_their_own_ranges() -> None:
 
 
 def test_the_example_of_the_page_is_right() -> None:
-    table = {"url": "mysql://app@db.internal/shop", "max_connections": 40, "tls": "verify-identity"}
+    table = {"url": "mysql://app@db.example.com/shop", "max_connections": 40, "tls": "verify-identity"}
     database, _ = database_of_table("shop", table, lambda *problem: (_ for _ in ()).throw(AssertionError(problem)))
     assert database is not None

@@ -1,0 +1,1 @@
+"""Requests at MySQL and MariaDB databases."""

@@ -1,0 +1,1 @@
+"""Requests at PostgreSQL databases."""

@@ -1,0 +1,236 @@
+"""PostgreSQL's types: their names, how parameters of them are written, and how their values become JSON.
+
+Source of the numbers: pg_type.dat of PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from outlive.gateway.cells import NULL, ascii_text, document, integer, number, text
+from outlive.gateway.failure import bad_request
+from outlive.gateway.parameters import Typed, as_bytes, as_text, typed
+
+UNKNOWN: Final = 0
+_BYTEA: Final = 17
+_NAMES: Final = {
+    16: "bool",
+    17: "bytea",
+    18: "char",
+    19: "name",
+    20: "int8",
+    21: "int2",
+    23: "int4",
+    25: "text",
+    26: "oid",
+    114: "json",
+    600: "point",
+    650: "cidr",
+    700: "float4",
+    701: "float8",
+    790: "money",
+    829: "macaddr",
+    869: "inet",
+    1042: "bpchar",
+    1043: "varchar",
+    1082: "date",
+    1083: "time",
+    1114: "timestamp",
+    1184: "timestamptz",
+    1186: "interval",
+    1266: "timetz",
+    1560: "bit",
+    1562: "varbit",
+    1700: "numeric",
+    2278: "void",
+    2950: "uuid",
+    3802: "jsonb",
+}
+_ARRAYS: Final = {
+    1000: 16,
+    1001: 17,
+    1003: 19,
+    1005: 21,
+    1007: 23,
+    1009: 25,
+    1014: 1042,
+    1015: 1043,
+    1016: 20,
+    1021: 700,
+    1022: 701,
+    1028: 26,
+    1041: 869,
+    1115: 1114,
+    1182: 1082,
+    1183: 1083,
+    1185: 1184,
+    1187: 1186,
+    1231: 1700,
+    1270: 1266,
+    199: 114,
+    2951: 2950,
+    3807: 3802,
+}
+_ARRAY_OF: Final = {element: array for array, element in _ARRAYS.items()}
+_OIDS: Final = {name: oid for oid, name in _NAMES.items()}
+TYPES: Final = {
+    **{name: oid for name, oid in _OIDS.items() if oid in _ARRAY_OF},
+    "bytes": 17,
+    "decimal": 1700,
+    "int": 20,
+    "float": 701,
+    "boolean": 16,
+}
+"""What a parameter's `type` may be, also with `[]`."""
+
+Encoder = Callable[[bytes], bytes]
+
+
+def name_of(oid: int) -> str:
+    """What the database calls it; the number of a type that is no built-in one."""
+    if oid in _ARRAYS:
+        return _NAMES[_ARRAYS[oid]] + "[]"
+    return _NAMES.get(oid, str(oid))
+
+
+# -- values ---------------------------------------------------------------------------------------
+
+
+def _boolean(value: bytes) -> bytes:
+    return b"true" if value == b"t" else b"false"
+
+
+def _binary(value: bytes) -> bytes:
+    if value[:2] == b"\\x":
+        return b'"' + b64encode(bytes.fromhex(value[2:].decode())) + b'"'
+    return b'"' + b64encode(_unescaped(value)) + b'"'
+
+
+def _unescaped(value: bytes) -> bytes:
+    """bytea_output = escape, which a session may set."""
+    pieces = value.split(b"\\\\")
+    for index, piece in enumerate(pieces):
+        first, *rest = piece.split(b"\\")
+        pieces[index] = first + b"".join(bytes((int(part[:3], 8),)) + part[3:] for part in rest)
+    return b"\\".join(pieces)
+
+
+_ENCODERS: Final[dict[int, Encoder]] = {
+    16: _boolean,
+    17: _binary,
+    20: integer,
+    21: bytes,
+    23: bytes,
+    26: bytes,
+    114: document,
+    700: number,
+    701: number,
+    1082: ascii_text,
+    1083: ascii_text,
+    1114: ascii_text,
+    1184: ascii_text,
+    1266: ascii_text,
+    1700: ascii_text,
+    2950: ascii_text,
+    3802: document,
+}
+
+
+def encoder(oid: int) -> Encoder:
+    """From the server's text to JSON."""
+    element = _ARRAYS.get(oid)
+    if element is None:
+        return _ENCODERS.get(oid, text)
+    of_element = _ENCODERS.get(element, text)
+    return lambda value: _array(value, of_element)
+
+
+def _array(value: bytes, of_element: Encoder) -> bytes:
+    """An array's text (PostgreSQL manual, 8.15.6) as a JSON array; bounds other than 1 are not told."""
+    out: list[bytes] = []
+    position = value.index(b"=") + 1 if value[:1] == b"[" else 0
+    size = len(value)
+    while position < size:
+        byte = value[position : position + 1]
+        if byte == b"{":
+            out.append(b"[")
+            position += 1
+        elif byte in (b"}", b","):
+            out.append(b"]" if byte == b"}" else b",")
+            position += 1
+        elif byte == b'"':
+            item, position = _quoted(value, position + 1)
+            out.append(of_element(item))
+        else:
+            end = position
+            while value[end] not in b",}":
+                end += 1
+            item = value[position:end]
+            out.append(NULL if item == b"NULL" else of_element(item))
+            position = end
+    return b"".join(out)
+
+
+def _quoted(value: bytes, position: int) -> tuple[bytes, int]:
+    out = bytearray()
+    while value[position] != 0x22:
+        if value[position] == 0x5C:
+            position += 1
+        out.append(value[position])
+        position += 1
+    return bytes(out), position + 1
+
+
+# -- parameters -----------------------------------------------------------------------------------
+
+
+def bound(values: Sequence[Any]) -> tuple[bytes, list[bytes | None]]:
+    """What Parse says of the types, and the values for Bind. Raises Failure.
+
+    A parameter without a type is of type unknown: the server takes it for what the statement needs.
+    """
+    oids: list[int] = []
+    texts: list[bytes | None] = []
+    for value in values:
+        parameter = typed(value, TYPES)
+        oid = _oid(parameter.type)
+        oids.append(oid)
+        texts.append(None if parameter.value is None else _text(parameter, oid))
+    return len(oids).to_bytes(2, "big") + b"".join(oid.to_bytes(4, "big") for oid in oids), texts
+
+
+def _oid(name: str) -> int:
+    if not name:
+        return UNKNOWN
+    oid = TYPES[name.removesuffix("[]")]
+    return _ARRAY_OF[oid] if name.endswith("[]") else oid
+
+
+def _text(parameter: Typed, oid: int) -> bytes:
+    value = parameter.value
+    if oid == _BYTEA:
+        return b"\\x" + as_bytes(value).hex().encode()
+    if isinstance(value, list) and oid not in (114, 3802):
+        return _literal(value, _ARRAYS.get(oid, UNKNOWN))
+    if oid in (114, 3802) and isinstance(value, str):
+        return as_text(value)  # the document's own text
+    found = as_text(value)
+    if b"\0" in found:
+        raise bad_request("A text parameter has a NUL character, which PostgreSQL does not take.")
+    return found
+
+
+def _literal(values: list[Any], oid: int) -> bytes:
+    """An array as PostgreSQL reads it."""
+    pieces = []
+    for value in values:
+        if value is None:
+            pieces.append(b"NULL")
+        elif isinstance(value, list) and oid not in (114, 3802):
+            pieces.append(_literal(value, oid))
+        else:
+            item = _text(Typed("", value), oid)
+            pieces.append(b'"' + item.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"')
+    return b"{" + b",".join(pieces) + b"}"

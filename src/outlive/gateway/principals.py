@@ -1,0 +1,72 @@
+"""Who sends a request: its API key, what it may do, and how much of it at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from outlive.config.model import Config, Principal
+from outlive.gateway.failure import Failure
+
+SQL_OFF: Final = Failure(
+    404,
+    "sql_off",
+    "SQL over HTTP is off: add a [principals.NAME] with api_key_sha256 and databases to the configuration.",
+)
+
+
+class Principals:
+    """Those of the configuration at hand, which a reload changes; what is under way is counted by name."""
+
+    def __init__(self) -> None:
+        self._config: Config | None = None
+        self._by_hash: dict[str, str] = {}
+        self._busy: Counter[str] = Counter()
+
+    def identify(self, config: Config, authorization: str) -> tuple[str, Principal]:
+        """Name and rights of the one whose key is in the Authorization header. Raises Failure."""
+        if not config.principals:
+            raise SQL_OFF
+        if config is not self._config:
+            self._config = config
+            self._by_hash = {key: name for name, found in config.principals.items() for key in found.api_key_sha256}
+        scheme, _, key = authorization.partition(" ")
+        # Looked up by its hash: how long that takes says nothing of any key.
+        name = self._by_hash.get(hashlib.sha256(key.strip().encode("utf-8", "replace")).hexdigest())
+        if scheme.lower() != "bearer" or name is None:
+            raise Failure(401, "unauthorized", "Send a valid API key as Authorization: Bearer KEY.")
+        return name, config.principals[name]
+
+    @contextmanager
+    def place(self, name: str, principal: Principal) -> Iterator[None]:
+        """One of the principal's requests at once. Raises Failure where it has as many as it may."""
+        self.enter(name, principal)
+        try:
+            yield
+        finally:
+            self.leave(name)
+
+    def enter(self, name: str, principal: Principal) -> None:
+        """A request or a transaction begins. Raises Failure."""
+        if self._busy[name] >= principal.max_concurrency:
+            raise Failure(
+                429,
+                "too_many_requests",
+                f"{name} has max_concurrency ({principal.max_concurrency}) requests and transactions under way.",
+            )
+        self._busy[name] += 1
+
+    def leave(self, name: str) -> None:
+        """It is over."""
+        self._busy[name] -= 1
+        if not self._busy[name]:
+            del self._busy[name]
+
+
+def check_database(name: str, principal: Principal, database: str) -> None:
+    """Raises Failure where the principal may not use it. Whether there is such a database it is not told."""
+    if database not in principal.databases:
+        raise Failure(403, "forbidden", f"{name} may not use this database.")

@@ -1,0 +1,99 @@
+"""What requests say, as their JSON is read; `openapi.py` makes the schemas of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from outlive.gateway.conversation import Isolation, Statement
+from outlive.gateway.failure import bad_request
+from outlive.gateway.rows import Form
+
+Parameters = Annotated[
+    list[Any] | dict[str, Any],
+    Meta(
+        description=(
+            "By position ($1 or ?), or by name (:name). A value is JSON, or {type, value} where the type must be said."
+        )
+    ),
+]
+Sql = Annotated[str, Meta(min_length=1, description="One statement.")]
+Timeout = Annotated[float, Meta(gt=0, description="Seconds; at most the principal's max_time_s.")]
+MaxRows = Annotated[int, Meta(ge=1, description="At most the principal's max_rows.")]
+Database = Annotated[str, Meta(min_length=1, description="NAME of the configuration, or NAME.ro.")]
+
+
+class InTransaction(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One statement in a transaction that is open."""
+
+    sql: Sql
+    parameters: Parameters = []
+    format: Form = "objects"
+    stream: bool = False
+    timeout_s: Timeout | None = None
+    max_rows: MaxRows | None = None
+
+    @property
+    def statement(self) -> Statement:
+        """For the session."""
+        return Statement(self.sql, self.parameters)
+
+
+class Query(InTransaction, forbid_unknown_fields=True, kw_only=True):
+    """One statement by itself."""
+
+    database: Database
+
+
+class Part(Struct, forbid_unknown_fields=True, kw_only=True):
+    """One statement of a batch."""
+
+    sql: Sql
+    parameters: Parameters = []
+
+
+class Batch(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Either `statements`, or one `sql` with `parameter_sets`; all in one transaction."""
+
+    database: Database
+    statements: Annotated[list[Part], Meta(max_length=10_000)] = []
+    sql: str = ""
+    parameter_sets: Annotated[list[list[Any] | dict[str, Any]], Meta(max_length=10_000)] = []
+    format: Form = "objects"
+    isolation: Isolation | None = None
+    timeout_s: Timeout | None = None
+    max_rows: MaxRows | None = None
+
+    def parts(self) -> list[Statement]:
+        """What is to run. Raises Failure."""
+        if bool(self.statements) == bool(self.sql and self.parameter_sets) or bool(self.sql) != bool(
+            self.parameter_sets
+        ):
+            raise bad_request("A batch has either statements, or sql and parameter_sets.")
+        if self.statements:
+            return [Statement(part.sql, part.parameters) for part in self.statements]
+        return [Statement(self.sql, parameters) for parameters in self.parameter_sets]
+
+
+class Begin(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A transaction over several requests."""
+
+    database: Database
+    isolation: Isolation | None = None
+    read_only: bool = False
+    idle_timeout_s: Annotated[float, Meta(gt=0, description="At most transaction_idle_timeout_s.")] | None = None
+    timeout_s: Annotated[float, Meta(gt=0, description="At most transaction_timeout_s.")] | None = None
+
+
+T = TypeVar("T")
+
+
+def read(body: bytes, type: type[T]) -> T:
+    """The request. Raises Failure, with what is wrong and where."""
+    try:
+        return msgspec.json.decode(body, type=type)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # msgspec names the place and the type, never the value.
+        raise bad_request(f"The request is not as it must be: {error}.") from None

@@ -1,0 +1,175 @@
+"""What a request has done at a database: one statement, a batch, the steps of a transaction. No HTTP is in here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final, TypeVar
+
+import msgspec
+
+from outlive.config.model import Http, Principal
+from outlive.gateway.conversation import Conversation, Done, Statement
+from outlive.gateway.databases import Databases
+from outlive.gateway.failure import Failure
+from outlive.gateway.requests import Batch, Begin, InTransaction, Query
+from outlive.gateway.rows import Rows
+from outlive.gateway.transactions import Transaction, Transactions
+
+_GONE: Final = Failure(499, "caller_gone", "The caller has gone.", outcome="failed")
+
+
+class Job:
+    """What is under way for one caller, who may go."""
+
+    def __init__(self) -> None:
+        self.conversation: Conversation | None = None
+        self.gone = False
+
+    def stop(self) -> bool:
+        """The caller has gone: what runs is cancelled, nothing more begins. False where there is nothing yet."""
+        self.gone = True
+        if self.conversation is None:
+            return False
+        self.conversation.stop()
+        return True
+
+    def go_on(self) -> None:
+        """Between two statements. Raises Failure."""
+        if self.gone:
+            raise _GONE
+
+
+async def query(job: Job, databases: Databases, principal: Principal, asked: Query, rows: Rows) -> Done:
+    """One statement by itself. Raises Failure."""
+    conversation = job.conversation = await databases.open(asked.database)
+    timeout_s = limited(asked.timeout_s, principal.max_time_s)
+    try:
+        if not principal.read_only:
+            done = await conversation.run(asked.statement, rows, timeout_s)
+            if conversation.in_transaction:
+                raise Failure(
+                    400,
+                    "transaction_left_open",
+                    "The statement began a transaction, which ends with the request: use /v1/transactions.",
+                    outcome="failed",
+                )
+            return done
+        await conversation.begin(isolation=None, read_only=True)
+        job.go_on()
+        done = await conversation.run(asked.statement, rows, timeout_s)
+        await conversation.command("ROLLBACK")
+        return done
+    finally:
+        conversation.close()
+
+
+async def batch(job: Job, databases: Databases, principal: Principal, asked: Batch, http: Http) -> bytes:
+    """All of it in one transaction, or nothing. Raises Failure, with the index of the statement."""
+    statements = asked.parts()
+    conversation = job.conversation = await databases.open(asked.database)
+    timeout_s = limited(asked.timeout_s, principal.max_time_s)
+    results: list[bytes] = []
+    left = http.response_max_bytes
+    try:
+        await conversation.begin(isolation=asked.isolation, read_only=principal.read_only)
+        for index, statement in enumerate(statements):
+            job.go_on()
+            rows = Rows(asked.format, max_rows=limited(asked.max_rows, principal.max_rows), max_bytes=max(left, 0))
+            try:
+                done = await conversation.run(statement, rows, timeout_s)
+            except Failure as failure:
+                failure.details["statement"] = index
+                if failure.outcome == "done" or (failure.outcome == "not_run" and index):
+                    failure.outcome = "failed"  # it is rolled back with all before it
+                raise
+            if not conversation.in_transaction or (principal.read_only and not conversation.is_read_only):
+                raise Failure(
+                    400,
+                    "transaction_over",
+                    "A statement ended the transaction of the batch: what ran before it may have taken effect.",
+                    outcome="unknown",
+                    details={"statement": index},
+                )
+            left -= rows.held_bytes
+            results.append(result(rows, done))
+        job.go_on()
+        await commit(conversation)
+    finally:
+        conversation.close()
+    return b'{"results":[' + b",".join(results) + b"]}"
+
+
+async def begin(
+    job: Job, databases: Databases, principal: Principal, name: str, asked: Begin, http: Http, all: Transactions
+) -> Transaction:
+    """A transaction over several requests. Raises Failure."""
+    conversation = job.conversation = await databases.open(asked.database)
+    read_only = asked.read_only or principal.read_only
+    try:
+        await conversation.begin(isolation=asked.isolation, read_only=read_only)
+        job.go_on()
+    except BaseException:
+        conversation.close()
+        raise
+    return all.add(
+        conversation,
+        name,
+        read_only=read_only,
+        idle_s=limited(asked.idle_timeout_s, http.transaction_idle_timeout_s),
+        timeout_s=limited(asked.timeout_s, http.transaction_timeout_s),
+    )
+
+
+async def step(
+    job: Job, all: Transactions, transaction: Transaction, principal: Principal, asked: InTransaction, rows: Rows
+) -> Done:
+    """One statement in a transaction. Raises Failure."""
+    conversation = job.conversation = transaction.conversation
+    try:
+        done = await conversation.run(asked.statement, rows, limited(asked.timeout_s, principal.max_time_s))
+    except Failure as failure:
+        with suppress(Failure):
+            await conversation.confirm()
+        if job.gone or not transaction.is_open:
+            all.drop(transaction)
+            failure.details["transaction"] = "rolled back"
+        raise
+    all.check(transaction, "unknown")
+    return done
+
+
+async def commit(conversation: Conversation) -> None:
+    """Raises Failure, also where the server rolled back instead."""
+    done = await conversation.run(Statement("COMMIT"), Rows("arrays", max_rows=1, max_bytes=1024), _COMMIT_S)
+    if done.command == "ROLLBACK":
+        raise Failure(
+            409, "rolled_back", "A statement had failed, so the database rolled the transaction back.", outcome="failed"
+        )
+
+
+_COMMIT_S: Final = 60.0
+N = TypeVar("N", int, float)
+
+
+def limited(asked: N | None, most: N) -> N:
+    """What was asked for, up to the limit."""
+    return most if asked is None else min(asked, most)
+
+
+def result(rows: Rows, done: Done) -> bytes:
+    """One statement's result as JSON."""
+    pieces: Sequence[bytes] = rows.pieces
+    return b'{"columns":%b,"rows":[%b],%b}' % (rows.head(), b",".join(pieces), tail(rows, done))
+
+
+def tail(rows: Rows, done: Done) -> bytes:
+    """What stands behind the rows, without braces."""
+    members: dict[str, object] = {"row_count": rows.count, "rows_affected": done.rows_affected}
+    if done.command is not None:
+        members["command"] = done.command
+    if done.last_insert_id is not None:
+        members["last_insert_id"] = done.last_insert_id
+    if done.further_results:
+        members["further_results"] = done.further_results
+    return msgspec.json.encode(members)[1:-1]

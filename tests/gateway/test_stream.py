@@ -1,0 +1,78 @@
+"""Rows as lines: the columns first, the outcome last, and no more in memory than the reader leaves there."""
+
+import http.client
+import json
+import time
+from typing import Any
+
+from tests.gateway.caller import Caller
+from tests.servers.processes import eventually
+
+
+def numbers(caller: Caller, many: int) -> str:
+    """So many rows of 1000 bytes."""
+    if caller.database == "pg":
+        return f"SELECT n, repeat('x', 1000) AS x FROM generate_series(1, {many}) AS n"
+    return f"SELECT seq AS n, repeat('x', 1000) AS x FROM seq_1_to_{many}"
+
+
+def begin(caller: Caller, sql: str, **more: Any) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    body = {"database": caller.database, "sql": sql, "stream": True, **more}
+    connection = caller.begun("/v1/query", body)
+    return connection, connection.getresponse()
+
+
+def held(caller: Caller) -> float:
+    return caller.node.metric("outlive_server_connections", state="leased")
+
+
+def test_lines(caller: Caller) -> None:
+    connection, response = begin(caller, numbers(caller, 3), format="objects")
+    assert response.headers["content-type"] == "application/x-ndjson"
+    first, *rows, last = [json.loads(line) for line in response.read().splitlines()]
+    connection.close()
+    assert [column["name"] for column in first["columns"]] == ["n", "x"]
+    assert [row["n"] for row in rows] == [1, 2, 3]
+    assert (last["outcome"], last["row_count"]) == ("done", 3)
+
+
+def test_errors(caller: Caller) -> None:
+    connection, response = begin(caller, "SELECT * FROM nowhere")
+    assert response.status == 400
+    assert json.loads(response.read())["error"]["code"] == "database_error"
+    connection.close()
+    connection, response = begin(caller, numbers(caller, 100), max_rows=10)
+    lines = response.read().splitlines()
+    assert len(lines) == 12
+    assert json.loads(lines[-1])["error"]["code"] == "result_too_large"
+    connection.close()
+    answer = caller.query("SELECT 1", stream=True, headers={"Idempotency_Key": "k"})
+    assert answer.status == 400
+
+
+def memory(caller: Caller) -> int:
+    with open(f"/proc/{caller.node.pid}/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+def test_back_pressure(caller: Caller) -> None:
+    """100 MB to a caller that does not read: they stay at the server. A caller that goes frees it."""
+    before = memory(caller)
+    connection, response = begin(caller, numbers(caller, 100_000), format="arrays")
+    assert response.status == 200
+    time.sleep(1.0)
+    assert held(caller) == 1
+    assert memory(caller) - before < 30_000_000
+    connection.close()
+    response.close()
+    eventually(lambda: held(caller) == 0)
+
+
+def test_a_slow_reader_gets_it_all(caller: Caller) -> None:
+    connection, response = begin(caller, numbers(caller, 20_000), format="arrays")
+    time.sleep(0.3)
+    lines = response.read().splitlines()
+    connection.close()
+    assert len(lines) == 20_002
+    assert json.loads(lines[-1])["outcome"] == "done"
+    assert json.loads(lines[20_000])[0] == 20_000
