@@ -364,7 +364,8 @@ def test_clients_above_the_limit(outlive: Start, postgres18: Postgres18) -> None
         node.pg()
     assert node.metric("outlive_clients_refused_total", reason="max_clients") > 0
     # A CancelRequest needs no place.
-    with cancelled(second, lambda: node.metric("outlive_leases_held") == 2):
+    sleeps = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(30)'"
+    with cancelled(second, lambda: postgres18.query(sleeps) == ((1,),)):  # it has begun
         second.execute("SELECT pg_sleep(30)")
     second.rollback()
     second.execute("SELECT 1")

@@ -139,7 +139,7 @@ def test_reload(node: OutliveProcess) -> None:
     assert node.metric("outlive_reloads_total") == 1
 
 
-def test_who_may(postgres18: Postgres18, outlive: Callable[..., OutliveProcess]) -> None:
+def test_who_may(postgres18: Postgres18, outlive: Callable[..., OutliveProcess], eventually: Any) -> None:
     """The console's users: those of the configuration's list, or Outlive's own from this machine."""
     configuration = f"""
 {{admins}}
@@ -160,7 +160,7 @@ url = "{postgres18.url(max_connections=3)}"
     node.configuration.write_text("nonsense = 1\n")
     with pytest.raises(psycopg.errors.ConfigFileError, match="refused"):
         operator.execute("RELOAD")
-    assert "nonsense" in node.process.lines[-1]
+    eventually(lambda: any("nonsense" in line for line in node.process.lines))
     assert node.pg().execute("SELECT 1").fetchone() == (1,)
     node = outlive(configuration.format(admins=f'admin_users = ["{APP2.user}"]'))
     assert rows(console(node, user=APP2.user, password=APP2.password), "SHOW VERSION")

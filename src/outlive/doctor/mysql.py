@@ -11,7 +11,7 @@ from outlive.census.session import Session
 from outlive.doctor.finding import Finding, Severity, by_share, worse
 from outlive.doctor.holders import clients_of, holders
 from outlive.doctor.machine import Cost, Machine
-from outlive.doctor.words import share, size, span
+from outlive.doctor.words import most_held, share, size, span
 
 MANUAL: Final = "MySQL manual, 7.1.8 Server System Variables; MariaDB documentation, Server System Variables"
 CONNECTIONS: Final = "MySQL manual, 7.1.12 Connection Management; MariaDB documentation, Handling Too Many Connections"
@@ -186,11 +186,10 @@ def _per_user(facts: MySQLFacts) -> Iterator[Finding]:
             "MySQL manual, 8.2.21 Setting Account Resource Limits",
         )
     free = not every and not facts.limits
-    top = max(facts.by_user.items(), key=lambda item: item[1], default=("", 0))
     yield Finding(
         Severity.NOTE if free and facts.limits is not None else Severity.GOOD,
         "limits per user",
-        f"max_user_connections is {every or 'not set'}; {own}; most are held by {top[0] or 'nobody'} ({top[1]})",
+        f"max_user_connections is {every or 'not set'}; {own}; {most_held(facts.by_user)}",
         "Without one, the functions of one application can take every place from all others.",
         f"ALTER USER 'app'@'%' WITH MAX_USER_CONNECTIONS {max(1, facts.limit // 2)}" if free else "",
         "MySQL manual, 8.2.21 Setting Account Resource Limits",

@@ -11,7 +11,7 @@ from outlive.census.session import Session
 from outlive.doctor.finding import Finding, Severity, by_share, worse
 from outlive.doctor.holders import clients_of, holders
 from outlive.doctor.machine import Cost, Machine
-from outlive.doctor.words import share, size, span
+from outlive.doctor.words import most_held, share, size, span
 
 CONNECTIONS: Final = "PostgreSQL manual, 20.3 Connections and Authentication"
 CLIENTS: Final = "PostgreSQL manual, 20.11 Client Connection Defaults"
@@ -208,12 +208,10 @@ def _own_limits(facts: PostgresFacts) -> Iterator[Finding]:
                     f"PostgreSQL manual, ALTER {what.upper()}",
                 )
     free = not facts.roles and not facts.databases
-    top = max(facts.by_user.items(), key=lambda item: item[1], default=("", 0))
     yield Finding(
         Severity.NOTE if free else Severity.GOOD,
         "limits per role and database",
-        f"{len(facts.roles)} roles and {len(facts.databases)} databases have one; most are held by"
-        f" {top[0] or 'nobody'} ({top[1]})",
+        f"{len(facts.roles)} roles and {len(facts.databases)} databases have one; {most_held(facts.by_user)}",
         "Without one, the functions of one application can take every place from all others.",
         f"ALTER ROLE app CONNECTION LIMIT {max(1, facts.for_users // 2)}" if free else "",
         "PostgreSQL manual, ALTER ROLE; ALTER DATABASE",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 def span(seconds: float) -> str:
     """A duration: 45 s, 10 min, 2 h, 8 h, 3 d."""
@@ -26,3 +28,11 @@ def size(count: float) -> str:
 def share(part: float, whole: float) -> str:
     """A percentage."""
     return f"{100 * part / whole:.0f} %" if whole > 0 else "none"
+
+
+def most_held(by_user: Mapping[str, int]) -> str:
+    """Who holds most connections."""
+    if not by_user:
+        return "nobody holds a connection"
+    user, count = max(by_user.items(), key=lambda item: item[1])
+    return f"most are held by {user} ({count})"

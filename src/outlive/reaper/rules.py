@@ -136,6 +136,8 @@ def _in_use(connection: Connection, rules: Rules) -> list[str]:
             found.append(f"in a transaction for {seconds(age_s)} only")
     elif not connection.tells_transaction and rules.transaction_s is None:
         found.append("whether it is in a transaction is not shown to this user, and --transactions is not given")
+    elif not connection.tells_transaction and connection.idle_s < (rules.transaction_s or 0.0):
+        found.append("whether it is in a transaction is not shown to this user, and one may be younger")
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from .raw import COPY_DONE, FLUSH, SYNC, Message, Raw, bind, close, copy_data, describe, execute, parse, query, types
@@ -84,6 +84,10 @@ units = st.one_of(
     st.lists(parts, max_size=6).map(lambda found: b"".join(found) + SYNC),
     st.sampled_from(QUERIES).map(lambda text: query(text) + (COPIED if text.startswith("COPY") else b"")),
 )
+CLOSED_BEHIND_AN_ERROR = [  # of an unnamed statement that Outlive's question between the units took off the server
+    [parse("", "RESET ALL") + bind("", "") + execute() + SYNC, describe("S", "s") + close("S", "") + SYNC],
+    [bind("", "") + execute() + SYNC],
+]
 steps = st.lists(st.lists(units, min_size=1, max_size=3), min_size=2, max_size=8)
 
 RESTORED = """
@@ -109,9 +113,10 @@ def test_any_units(stage: Stage, thieves: tuple[Thief, ...], count: Callable[[in
         max_examples=count(60, 3000),
         deadline=None,
         database=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
+    @example(CLOSED_BEHIND_AN_ERROR)
     @given(steps)
     def run(found: list[list[bytes]]) -> None:
         nonlocal turn

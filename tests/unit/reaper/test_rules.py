@@ -70,6 +70,7 @@ def test_age_alone_ends_nothing_unless_it_is_asked_for() -> None:
         ({"transaction": Transaction(900.0)}, {}, "in a transaction for 15 min, and --transactions is not given"),
         ({"state": State.IN_TRANSACTION}, {}, "in a transaction"),
         ({"tells_transaction": False}, {}, "whether it is in a transaction is not shown to this user"),
+        ({"tells_transaction": False}, {"transaction_s": 301.0}, "one may be younger"),
         ({"transaction": Transaction(9.0)}, {"transaction_s": 10.0}, "in a transaction for 9.0 s only"),
         ({}, {"never_users": ("a*",)}, "user app is never ended"),
         ({}, {"never_programs": ("sh?p",)}, "program shop is never ended"),

@@ -425,17 +425,18 @@ def _close(
             session.asks |= PREPARED
             unit.plain = False
     elif kind == STATEMENT:
-        former = session.unnamed
+        unit.undo.append((unit.messages, partial(_keep_former, session, state, session.unnamed, state.unnamed)))
         session.unnamed = state.unnamed = None
-        unit.undo.append((unit.messages, partial(_keep_former, session, state, former)))
     elif kind == PORTAL:
         pass  # its name may be bound again, which is when its entry is replaced
     out.append(data[start:end])
     unit.messages += 1
 
 
-def _keep_former(session: ClientSession, state: ServerState, former: Statement | None) -> None:
-    session.unnamed = state.unnamed = former
+def _keep_former(session: ClientSession, state: ServerState, former: Statement | None, there: object | None) -> None:
+    """A Close was skipped: the client's unnamed statement is as it was, and so is the connection's, if it is that."""
+    session.unnamed = former
+    state.unnamed = there
 
 
 _HANDLERS: Final[dict[int, Handler]] = {

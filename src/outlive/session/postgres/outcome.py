@@ -32,6 +32,7 @@ from outlive.session.postgres.asking import question
 from outlive.session.postgres.replay import EMPTY, Settings, intern, updated
 from outlive.session.postgres.steps import ASK_HOLDS, Step, ask_step, settings_step
 from outlive.session.postgres.virtual import is_virtual, kept, real_name
+from outlive.wire import ProtocolError
 from outlive.wire.postgres.constants import IDLE
 from outlive.wire.postgres.reply import SIMPLE
 
@@ -276,5 +277,8 @@ def _settings_read(session: ClientSession, state: ServerState, values: dict[byte
 
 
 def _holds_read(session: ClientSession, asked: int, rows: list[tuple[bytes | None, ...]]) -> None:
-    found = int(rows[0][0] or b"0") if rows and rows[0] else asked
+    try:
+        found = int(rows[0][0] or b"0") if rows and rows[0] else asked
+    except ValueError as error:
+        raise ProtocolError("what holds the connection is told in another form than was asked for") from error
     session.held = session.held & ~asked | found & asked

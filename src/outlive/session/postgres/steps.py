@@ -11,6 +11,7 @@ from typing import Final
 
 from outlive.session.postgres.replay import literal
 from outlive.session.postgres.vocabulary import TRANSACTION_SETTINGS, VIRTUAL_SETTINGS
+from outlive.wire import ProtocolError
 from outlive.wire.postgres.messages import SYNC, query
 
 # What a step is for.
@@ -124,11 +125,17 @@ def settings_step(take: TakeSettings, custom: Iterable[bytes] = ()) -> Step:
 def _values(rows: Rows) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     armed: dict[bytes, bytes] = {}
-    for name, value in rows:
+    for row in rows:
+        if len(row) != 2:
+            raise ProtocolError("settings in another form than was asked for")
+        name, value = row
         if name is None or value is None:
             continue
         lower = name.lower()
-        text = bytes.fromhex(value.decode("ascii"))
+        try:
+            text = bytes.fromhex(value.decode("ascii"))
+        except ValueError as error:
+            raise ProtocolError("a setting's value in another form than was asked for") from error
         if lower in VIRTUAL_SETTINGS:
             armed[b"outlive." + lower] = text
         elif lower not in TRANSACTION_SETTINGS:  # of a transaction that is over
