@@ -24,7 +24,7 @@ def url(server: Postgres15) -> str:
     return f"postgresql://{APP.user}@{server.host}:{server.port}/test?password_env={PASSWORD}"
 
 
-def test_containers_that_are_told_and_a_reaper_beside_leave_nothing_dangling(database: Postgres15) -> None:
+def test_containers_that_are_told_a_reaper_and_the_http_port_leave_nothing_dangling(database: Postgres15) -> None:
     told = storm(url(database), APP.password, "--remedies", "container,reaper,http", "--rtt", 5, *SIZE)
     container, reaper = told["remedies"]["container"], told["remedies"]["reaper"]
     assert container["requests"] == reaper["requests"] == expected(told)
@@ -36,7 +36,12 @@ def test_containers_that_are_told_and_a_reaper_beside_leave_nothing_dangling(dat
     assert reaper["dangling"] == 0
     assert reaper["handshakes"] > told["places"]
     assert reaper["answered"] > reaper["requests"] / 3
-    assert "port" in told["remedies"]["http"]["skipped"]
+    http = told["remedies"]["http"]
+    assert http["answered"] == http["requests"] == expected(told), http["codes"]
+    assert http["refused"] == http["failed"] == http["dangling"] == http["open_transactions"] == 0
+    assert 0 < http["server_connections_peak"] <= told["budget"] == http["policy"]["budget"]
+    # A function's connection outlasts its requests, and a server connection the functions.
+    assert http["server_handshakes"] < http["handshakes"] == told["load"]["functions"]
     assert _tables(database) == ()
 
 

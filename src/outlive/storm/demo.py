@@ -86,7 +86,7 @@ class Demo:
         }
         query = urlencode(options, quote_via=quote, safe="/")
         url = f"postgresql://{server.user}@{LOOPBACK}:{server.port}/{server.database}?{query}"
-        return Node(url, "--postgres", self.place.listen, self.place.port(6432), self.place.port(8080))
+        return Node([url], "--postgres", self.place.listen, self.place.port(6432), self.place.port(8080))
 
 
 def _target(server: EmbeddedPostgres, user: str, password_file: Path, port: int | None = None) -> Target:

@@ -1,4 +1,4 @@
-"""One process of function instances: `python -m outlive.storm.instances SCHEME`.
+"""One process of function instances: `python -m outlive.storm.instances DRIVER`.
 
 It says `ready` when its driver is loaded, reads one line, its orders, and lets its share of a generation live: requests
 come at the load's times, and each instance serves one at a time, with an unmodified driver. What happens is told on

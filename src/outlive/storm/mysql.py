@@ -14,7 +14,8 @@ import aiomysql  # type: ignore[import-untyped]
 
 from outlive.storm.errors import ScenarioError
 from outlive.storm.plan import Target
-from outlive.storm.protocol import ITEMS, Backend, Connection, Driver, Observer, WrongAnswerError
+from outlive.storm.protocol import Backend, Connection, Driver, Observer, WrongAnswerError
+from outlive.storm.statements import ITEMS, statements_of, values
 
 # ER_CON_COUNT_ERROR; ER_TOO_MANY_USER_CONNECTIONS (max_user_connections of an account); ER_USER_LIMIT_REACHED.
 _FULL = frozenset({1040, 1203, 1226})
@@ -45,9 +46,12 @@ _TRANSACTIONS = "SELECT GROUP_CONCAT(trx_mysql_thread_id) FROM information_schem
 
 
 class _Connection:
+    ended = False
+
     def __init__(self, connection: Any, tables: str) -> None:
         self._connection = connection
-        self._tables = tables
+        # aiomysql has no parameters that the server knows of.
+        self._statements = statements_of("mysql", tables, lambda name: f"%({name})s")
         self.number: int = connection.thread_id()
 
     @property
@@ -56,13 +60,11 @@ class _Connection:
         return str(name[0]), int(name[1])
 
     async def request(self, function: int, turn: int, database_s: float = 0.0) -> None:
+        given = values(function, turn, database_s)
         async with self._connection.cursor() as cursor:
             await cursor.execute("BEGIN")
-            await cursor.execute(f"INSERT INTO {self._tables}orders VALUES ({function}, {turn})")
-            await cursor.execute(
-                f"SELECT {function}, (SELECT count(*) FROM {self._tables}orders WHERE `function` = {function} "
-                f"AND turn = {turn}), SLEEP({database_s:.6f})"
-            )
+            await cursor.execute(self._statements.insert, given)
+            await cursor.execute(self._statements.select, given)
             answer = await cursor.fetchone()
             await cursor.execute("COMMIT")
         if answer is None or answer[:2] != (function, 1):
@@ -71,7 +73,7 @@ class _Connection:
     async def leave_open(self, function: int) -> None:
         async with self._connection.cursor() as cursor:
             await cursor.execute("BEGIN")
-            await cursor.execute(f"UPDATE {self._tables}stock SET amount = amount - 1 WHERE item = {function % ITEMS}")
+            await cursor.execute(self._statements.update, values(function))
 
     async def close(self) -> None:
         await self._connection.ensure_closed()

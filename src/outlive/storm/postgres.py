@@ -9,7 +9,8 @@ from psycopg import sql
 
 from outlive.storm.errors import ScenarioError
 from outlive.storm.plan import Target
-from outlive.storm.protocol import ITEMS, Backend, Connection, Driver, Observer, WrongAnswerError
+from outlive.storm.protocol import Backend, Connection, Driver, Observer, WrongAnswerError
+from outlive.storm.statements import ITEMS, statements_of, values
 
 _TOO_MANY_CONNECTIONS = "53300"
 # libpq gives no SQLSTATE for errors at the login. These are PostgreSQL's words for that one, and Outlive's.
@@ -32,13 +33,11 @@ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
 
 
 class _Connection:
+    ended = False
+
     def __init__(self, connection: "psycopg.AsyncConnection[tuple[object, ...]]", tables: str) -> None:
         self._connection = connection
-        self._insert = f"INSERT INTO {tables}orders VALUES (%s, %s)"
-        self._select = (
-            f"SELECT %s::int, (SELECT count(*) FROM {tables}orders WHERE function = %s AND turn = %s), pg_sleep(%s)"
-        )
-        self._update = f"UPDATE {tables}stock SET amount = amount - 1 WHERE item = %s"
+        self._statements = statements_of("postgresql", tables, lambda name: f"%({name})s")
         self.number = connection.info.backend_pid
         with socket.socket(fileno=connection.pgconn.socket) as own:
             name = own.getsockname()
@@ -46,16 +45,17 @@ class _Connection:
         self.endpoint = (str(name[0]), int(name[1]))
 
     async def request(self, function: int, turn: int, database_s: float = 0.0) -> None:
+        given = values(function, turn, database_s)
         async with self._connection.transaction():
-            await self._connection.execute(self._insert, (function, turn))
-            cursor = await self._connection.execute(self._select, (function, function, turn, database_s))
+            await self._connection.execute(sql.SQL(self._statements.insert), given)
+            cursor = await self._connection.execute(sql.SQL(self._statements.select), given)
             answer = await cursor.fetchone()
         if answer is None or answer[:2] != (function, 1):
             raise WrongAnswerError
 
     async def leave_open(self, function: int) -> None:
         await self._connection.execute("BEGIN")
-        await self._connection.execute(self._update, (function % ITEMS,))
+        await self._connection.execute(sql.SQL(self._statements.update), values(function))
 
     async def close(self) -> None:
         await self._connection.close()

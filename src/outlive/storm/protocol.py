@@ -9,11 +9,8 @@ from typing import Final, Protocol, cast
 from outlive.storm.errors import ScenarioError
 from outlive.storm.plan import Target
 
-ITEMS: Final = 10_000
-"""Rows that functions of unfinished transactions hold a lock on: a row each, or they would wait for the dead."""
-
 _MODULES: Final[Mapping[str, str]] = MappingProxyType(
-    {"mysql": "outlive.storm.mysql", "postgresql": "outlive.storm.postgres"}
+    {"mysql": "outlive.storm.mysql", "postgresql": "outlive.storm.postgres", "http": "outlive.storm.http"}
 )
 
 
@@ -31,6 +28,12 @@ class Connection(Protocol):
     @property
     def number(self) -> int:
         """The server's number of the connection, as it was told at the login (CONNECTION_ID(), pg_backend_pid())."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the function knows, before it uses it, that its other end has closed it. Database drivers find out
+        at the next statement.
+        """
 
     async def request(self, function: int, turn: int, database_s: float = 0.0) -> None:
         """One transaction: it writes a row, reads what this function has written, and commits. WrongAnswerError.
@@ -107,13 +110,13 @@ class Observer(Protocol):
 
 
 class _Module(Protocol):
-    def driver(self) -> Driver: ...
+    def driver(self) -> Driver: ...  # all there is of http
     def observer(self, target: Target, owner: str) -> Observer: ...
 
 
-def driver_of(scheme: str) -> Driver:
-    """The protocol's driver. ScenarioError when it is not installed."""
-    return _module(scheme).driver()
+def driver_of(name: str) -> Driver:
+    """The driver of a URL's scheme, or `http`. ScenarioError when it is not installed."""
+    return _module(name).driver()
 
 
 def observer_of(target: Target, owner: str) -> Observer:
@@ -121,9 +124,9 @@ def observer_of(target: Target, owner: str) -> Observer:
     return _module(target.scheme).observer(target, owner)
 
 
-def _module(scheme: str) -> _Module:
+def _module(name: str) -> _Module:
     try:
-        return cast(_Module, importlib.import_module(_MODULES[scheme]))
+        return cast(_Module, importlib.import_module(_MODULES[name]))
     except ModuleNotFoundError as error:
         raise ScenarioError(
             f"The functions' driver needs the package {error.name}: run pip install 'outlive[storm]'."

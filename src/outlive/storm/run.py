@@ -92,7 +92,7 @@ class Run:
     def _load_more(self, count: int) -> None:
         first = len(self._waves)
         for number in range(first, min(first + count, self._stage.load.generations)):
-            self._waves.append(Wave(number, self._remedy.policy, self._stage, self._record, self._note))
+            self._waves.append(Wave(number, self._remedy, self._stage, self._record, self._note))
         for wave in self._waves[first:]:
             wave.load()
 
@@ -105,7 +105,7 @@ class Run:
         before = self._record.outcomes.copy()
         wave = self._waves[number]
         self._remedy.living(wave.addresses)
-        wave.live(self._remedy.target)
+        wave.live()
         # Before they vanish: a look between must not take the dead for living.
         if not self._remedy.shares:
             self._dead |= wave.connections

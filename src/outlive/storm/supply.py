@@ -38,7 +38,7 @@ class OfFunction:
         kept = self._kept.get(function)
         if kept is not None:
             connection, since = kept
-            if self._ttl_s is None or time.monotonic() - since < self._ttl_s:
+            if not connection.ended and (self._ttl_s is None or time.monotonic() - since < self._ttl_s):
                 return connection
             # First away, then anew: in a database that is full the other order would find no place.
             del self._kept[function]

@@ -12,9 +12,9 @@ from outlive.storm.children import Child, environment
 from outlive.storm.errors import ScenarioError
 from outlive.storm.instances import Orders
 from outlive.storm.place import FarHost, Host
-from outlive.storm.plan import Target
 from outlive.storm.policy import Policy
 from outlive.storm.record import Record, Request
+from outlive.storm.remedies import Remedy
 from outlive.storm.stage import Stage
 
 READY_TIMEOUT_S: Final = 60.0
@@ -37,17 +37,18 @@ class Wave:
     """Its processes, loaded and not yet alive; what they do goes to `record`, and new connections to `note` too."""
 
     def __init__(
-        self, number: int, policy: Policy, stage: Stage, record: Record, note: Callable[[list[int]], None]
+        self, number: int, remedy: Remedy, stage: Stage, record: Record, note: Callable[[list[int]], None]
     ) -> None:
         self._number = number
-        self._policy = policy
+        self._remedy = remedy
+        self._policy = remedy.policy
         self._stage = stage
         self._record = record
         self._note = note
         self._parts: list[_Part] = []
         self.connections: set[int] = set()
-        for _ in range(processes_of(policy, len(stage.load.members(number)))):
-            self._parts.append(_Part(stage, self._happened))
+        for _ in range(processes_of(self._policy, len(stage.load.members(number)))):
+            self._parts.append(_Part(stage, remedy.driver, self._happened))
 
     def load(self) -> None:
         """Returns when nothing is left to do but to live. ScenarioError when they cannot be started."""
@@ -59,14 +60,14 @@ class Wave:
         """Its hosts, as servers see them, where they see them apart."""
         return [part.host.address for part in self._parts if isinstance(part.host, FarHost)]
 
-    def live(self, target: Target) -> None:
+    def live(self) -> None:
         """Returns when its life is over, and every request. ScenarioError when that does not happen."""
         load = self._stage.load
         begins = time.monotonic() + _LEAD_S
         self._record.births.append(begins - self._record.began)
         self._record.functions += len(load.members(self._number))
         for number, part in enumerate(self._parts):
-            seen = self._stage.ground.seen(target, part.host)
+            seen = self._stage.ground.seen(self._remedy.target, part.host)
             relay_s = self._stage.ground.relay_s
             orders = Orders(load, self._policy, seen, self._number, number, len(self._parts), begins, relay_s)
             part.child.tell(orders.line())
@@ -103,14 +104,14 @@ class Wave:
 class _Part:
     """One process and its host."""
 
-    def __init__(self, stage: Stage, happened: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, stage: Stage, driver: str, happened: Callable[[dict[str, Any]], None]) -> None:
         self._stage = stage
         self._happened = happened
         self._ready = threading.Event()
         self.done = threading.Event()
         self._said: list[str] = []
         self.host: Host | None = None
-        command = [sys.executable, "-m", "outlive.storm.instances", stage.target.scheme]
+        command = [sys.executable, "-m", "outlive.storm.instances", driver]
         self.child = Child(command, self._on_line, before=stage.ground.before, environment=environment())
 
     def load(self) -> None:

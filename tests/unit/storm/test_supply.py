@@ -14,7 +14,7 @@ class Fake:
     made: list["Fake"]
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed = self.ended = False
 
     async def close(self) -> None:
         self.closed = True
@@ -47,6 +47,18 @@ def test_each_instance_keeps_its_own_and_loses_it_when_it_fails() -> None:
         assert [connection.closed for connection in database.made] == [True, False, False]
         await supply.close()
         assert database.open == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_the_other_end_has_closed_is_not_lent() -> None:
+    async def scenario() -> None:
+        database = Database()
+        supply = OfFunction(database.connect)
+        supply.back(1, await supply.lend(1), sound=True)
+        database.made[0].ended = True
+        assert await supply.lend(1) is database.made[1]
+        assert database.open == 1
 
     asyncio.run(scenario())
 

@@ -1,6 +1,7 @@
 """Through Outlive: functions as they are, with its port in place of the database's."""
 
 from dataclasses import replace
+from typing import Final
 
 from outlive.storm.node import Node
 from outlive.storm.place import LOOPBACK
@@ -9,7 +10,8 @@ from outlive.storm.policy import Policy
 from outlive.storm.remedies.remedy import Remedy
 from outlive.storm.stage import Stage, free_port
 
-_OPTIONS = {"mysql": "--mysql", "postgresql": "--postgres"}
+OPTIONS: Final = {"mysql": "--mysql", "postgresql": "--postgres"}
+"""The listener's, by scheme."""
 
 
 class Proxy(Remedy):
@@ -26,9 +28,9 @@ class Proxy(Remedy):
             # Its functions live for seconds where others live for minutes.
             "transaction_idle_timeout_s": self.policy.transaction_idle_s,
         }
-        option = _OPTIONS[self._stage.observed.scheme]
-        url = self._stage.url(options)
-        self._node = Node(url, option, LOOPBACK, free_port(), free_port(), secrets=self._stage.secrets)
+        option = OPTIONS[self._stage.observed.scheme]
+        source = [self._stage.url(options)]
+        self._node = Node(source, option, LOOPBACK, free_port(), free_port(), secrets=self._stage.secrets)
 
     @property
     def target(self) -> Target:

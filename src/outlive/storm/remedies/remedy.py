@@ -27,6 +27,11 @@ class Remedy:
         return self._stage.target
 
     @property
+    def driver(self) -> str:
+        """What functions speak, as `driver_of` has it."""
+        return self._stage.target.scheme
+
+    @property
     def shares(self) -> bool:
         """Whether the database's connections are not the functions' own: then none of them dangles while what shares
         them runs, and all that are left when that has ended do.
