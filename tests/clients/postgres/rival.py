@@ -41,6 +41,8 @@ _STATEMENTS = (
     "SET standard_conforming_strings = on",
 )
 
+_BACK = _STATEMENTS[_STATEMENTS.index("RESET ROLE") :]
+
 _PREPARATION = (
     "DROP SCHEMA IF EXISTS rival CASCADE",
     "CREATE SCHEMA rival",
@@ -63,11 +65,15 @@ def prepare(server: PostgresServer) -> None:
             connection.execute(statement)  # type: ignore[call-overload]
 
 
-def rival(target: Target) -> Rival:
-    """One that speaks psycopg 3, and so after its first rounds by prepared statements."""
+def rival(target: Target, *, transactions: bool = True) -> Rival:
+    """One that speaks psycopg 3, and so after its first rounds by prepared statements.
+
+    Without `transactions` it never holds the connection between two statements: for a client that keeps Python's lock
+    while it waits for it, so that the rival could not go on.
+    """
     return Rival(
         lambda: psycopg.connect(**cast("dict[str, Any]", target.conninfo), autocommit=True),
         errors=psycopg.Error,
-        statements=_STATEMENTS,
+        statements=_STATEMENTS if transactions else _STATEMENTS[: _STATEMENTS.index("BEGIN")] + _BACK,
         code=lambda error: error.sqlstate,
     )
