@@ -128,6 +128,8 @@ class Api:
             return Answer(499, b"", ran=False)
         finally:
             gone.cancel()
+            if not task.done() and not job.stop():  # this request itself was cancelled: its lease must not outlast it
+                task.cancel()
 
     async def _safely(self, working: Awaitable[bytes]) -> Answer:
         try:

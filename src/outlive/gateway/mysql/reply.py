@@ -6,6 +6,8 @@ columns and the rows, and an OK ends them.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from outlive.gateway.cells import NULL
 from outlive.gateway.conversation import Done
 from outlive.gateway.failure import Failure, lost
@@ -27,7 +29,7 @@ from outlive.wire.mysql.packets import HEADER_BYTES, MAX_PAYLOAD, read_lenenc_nu
 _LOST = 2013
 
 
-class MySQLReply:
+class MySQLReply(ABC):
     """A reply as payloads; what they mean is the subclass's."""
 
     def __init__(self) -> None:
@@ -58,8 +60,9 @@ class MySQLReply:
         del buffer[:position]
         return complete
 
+    @abstractmethod
     def _payload(self, payload: bytes) -> bool:
-        raise NotImplementedError
+        """Whether the reply is complete with it."""
 
     def lost(self) -> Failure:
         """See `Reply`."""

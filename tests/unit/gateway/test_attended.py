@@ -1,0 +1,43 @@
+"""What a request does ends with it, whoever ends it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from outlive.gateway.api import Api
+from outlive.gateway.work import Job
+
+
+class Request:
+    """One whose caller stays, and says nothing more."""
+
+    async def receive(self) -> Any:
+        await asyncio.Event().wait()
+
+
+def test_a_request_that_is_cancelled_takes_its_work_along() -> None:
+    ended: list[bool] = []
+
+    async def scene() -> None:
+        begun = asyncio.Event()
+
+        async def run(job: Job) -> bytes:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(job.gone)
+            return b""
+
+        request: Any = Request()
+        task = asyncio.ensure_future(Api.__new__(Api)._attended(request, run))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.wait(others, timeout=5)
+        assert ended == [True]
+
+    asyncio.run(scene())
