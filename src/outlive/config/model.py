@@ -141,7 +141,14 @@ class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = 100_000
     max_time_s: Annotated[
         float,
-        Meta(ge=0.1, le=86_400, description="Longest statement, the wait for a connection included."),
+        Meta(
+            ge=0.1,
+            le=86_400,
+            description=(
+                "Longest statement, its wait for a connection included. Where a login has to be asked of the server"
+                " first, that waits at most `acquire_timeout_s` before it."
+            ),
+        ),
     ] = 30.0
     max_concurrency: Annotated[
         int,
