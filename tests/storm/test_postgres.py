@@ -37,6 +37,7 @@ def test_containers_that_are_told_a_reaper_and_the_http_port_leave_nothing_dangl
     assert reaper["handshakes"] > told["places"]
     assert reaper["answered"] > reaper["requests"] / 3
     http = told["remedies"]["http"]
+    assert http["unfinished"] == told["load"]["functions"] // told["load"]["unfinished_every"]  # over HTTP, too
     assert http["answered"] == http["requests"] == expected(told), http["codes"]
     assert http["refused"] == http["failed"] == http["dangling"] == http["open_transactions"] == 0
     assert 0 < http["server_connections_peak"] <= told["budget"] == http["policy"]["budget"]

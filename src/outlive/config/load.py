@@ -17,7 +17,8 @@ from typing import Any, Final, cast
 from outlive.config.addresses import Address, parse_address
 from outlive.config.database import database_of_table, database_of_url, name_of, remedy_for_unknown, shown
 from outlive.config.errors import ConfigError, Problem
-from outlive.config.model import Config, Database, Http, Listen, Principal
+from outlive.config.http import Http, Principal
+from outlive.config.model import Config, Database, Listen
 from outlive.config.options import CONFIG_OPTIONS, HTTP_OPTIONS, LISTEN_OPTIONS, PRINCIPAL_OPTIONS, REQUIRED, Option
 from outlive.config.origin import Origin
 from outlive.config.rules import (

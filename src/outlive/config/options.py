@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from outlive.config.addresses import Address
-from outlive.config.model import Config, Database, Http, Listen, Principal
+from outlive.config.http import Http, Principal
+from outlive.config.model import Config, Database, Listen
 from outlive.config.secrets import Secret
 
 REQUIRED: Final = msgspec.NODEFAULT

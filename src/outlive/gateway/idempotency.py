@@ -24,7 +24,8 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     ran: bool
-    retry_after_s: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    media_type: str = "application/json"
 
 
 class _Kept:
@@ -106,11 +107,10 @@ class Idempotency:
                 del self._kept[name]
 
 
-_TOO_LARGE: Final = (
-    b'{"error":{"code":"result_not_kept","message":"The request ran, and its answer was too large to be kept: see'
-    b' idempotency_max_bytes.","outcome":"done"}}'
-)
-
-
 async def _too_large() -> Answer:
-    return Answer(409, _TOO_LARGE, ran=True)
+    raise Failure(
+        409,
+        "result_not_kept",
+        "The request ran, and its answer was too large to be kept: see idempotency_max_bytes.",
+        outcome="done",
+    )

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from outlive.config.model import Config, Principal
+from outlive.config.http import Principal
+from outlive.config.model import Config
 from outlive.gateway.failure import Failure
 
 SQL_OFF: Final = Failure(

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from outlive.config.model import Http, Principal
+from outlive.config.http import Http, Principal
 from outlive.gateway.conversation import Conversation, Done, Statement
 from outlive.gateway.databases import Databases
 from outlive.gateway.failure import Failure

@@ -17,7 +17,7 @@ from outlive.config.errors import ConfigError
 from outlive.config.load import reload
 from outlive.config.model import Config
 from outlive.config.rules import descriptors_needed
-from outlive.gateway.api import Api
+from outlive.gateway.apis import routes
 from outlive.gateway.operations import MAX_CONCURRENT, Operations, serve_operations
 from outlive.net.certificates import CertificateError, Certificates, listener_certificates
 from outlive.net.sockets import raise_open_files_limit
@@ -121,7 +121,7 @@ class Node:
                 listen.http.port,
                 self,
                 metrics=not own_metrics,
-                more=Api(lambda: self.config, self._wires).routes(),
+                more=routes(lambda: self.config, self._wires),
                 max_requests=MAX_CONCURRENT + (self.config.http.max_connections if self.config.principals else 0),
             )
         )

@@ -70,11 +70,12 @@ class _Teller:
     def __init__(self) -> None:
         self.connected: list[int] = []
         self.requests: list[tuple[float, str, str, float]] = []
+        self.unfinished = 0
 
     def flush(self) -> None:
-        if self.connected or self.requests:
-            _say(event="happened", connected=self.connected, requests=self.requests)
-            self.connected, self.requests = [], []
+        if self.connected or self.requests or self.unfinished:
+            _say(event="happened", connected=self.connected, requests=self.requests, unfinished=self.unfinished)
+            self.connected, self.requests, self.unfinished = [], [], 0
 
     async def keep_telling(self) -> None:
         while True:
@@ -171,8 +172,9 @@ class _Instances:
                 connection = await self._supply.lend(function)
                 self._left_open.append(connection)
                 await connection.leave_open(function)
+                self._teller.unfinished += 1
         except Exception:
-            return  # it has no connection: it dies without
+            return  # it has no connection: it dies without, and is not counted
 
 
 async def _run(orders: Orders, driver: Driver) -> None:

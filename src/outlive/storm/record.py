@@ -75,6 +75,7 @@ class Record:
     handshakes: int = 0
     dangling: int = 0
     open_transactions: int = 0
+    unfinished: int = 0  # transactions that functions had begun when they died
     sees_transactions: bool = True  # else the observer may not know of them
     seconds: float = 0.0  # how long it took, when it is over
 

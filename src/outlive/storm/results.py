@@ -58,6 +58,7 @@ class Result:
             "dangling": figures.dangling,
             "open_transactions": figures.open_transactions if self.record.sees_transactions else None,
             "handshakes": figures.handshakes,
+            "unfinished": self.record.unfinished,
             "server_handshakes": self.server_handshakes,
             "recovery_s": None if recovery_s is None else round(recovery_s, 2),
             "refused_by_generation": self.refused_by_generation,

@@ -97,6 +97,7 @@ class Wave:
             self.connections.update(event["connected"])
             self._record.handshakes += len(event["connected"])
             self._note(event["connected"])
+        self._record.unfinished += event["unfinished"]
         for came, outcome, code, seconds in event["requests"]:
             self._record.add(Request(came - self._record.began, self._number, outcome, code, seconds))
 

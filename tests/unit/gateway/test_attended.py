@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from outlive.gateway.api import Api
+from outlive.gateway.answering import Answering
+from outlive.gateway.api import told
 from outlive.gateway.work import Job
 
 
@@ -31,7 +32,7 @@ def test_a_request_that_is_cancelled_takes_its_work_along() -> None:
             return b""
 
         request: Any = Request()
-        task = asyncio.ensure_future(Api.__new__(Api)._attended(request, run))
+        task = asyncio.ensure_future(Answering.__new__(Answering).attended(request, run, told))
         await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,0 +1,114 @@
+"""SQL over HTTP in the configuration: its limits, and who may send it. Part of the model, see `model.py`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class Http(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Limits of SQL over HTTP, which is on as soon as there is a principal."""
+
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Most connections to the HTTP port; a request on a further one is 503. Read at the start only.",
+        ),
+    ] = 4000
+    request_max_bytes: Annotated[
+        int,
+        Meta(ge=1024, le=1_073_741_824, description="Longest request; a longer one is 413."),
+    ] = 4_194_304
+    response_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=1024,
+            le=1_073_741_824,
+            description="Most rows of a response that is not a stream, in bytes: so much is held for each request.",
+        ),
+    ] = 16_777_216
+    transaction_idle_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=3600,
+            description="A transaction whose caller stays away for this long is rolled back: it holds a connection.",
+        ),
+    ] = 30.0
+    transaction_timeout_s: Annotated[
+        float,
+        Meta(ge=0.1, le=86_400, description="Longest transaction in all; then it is rolled back."),
+    ] = 300.0
+    idempotency_keep_s: Annotated[
+        float,
+        Meta(ge=1, le=86_400, description="How long the answer to a request with an Idempotency-Key is kept."),
+    ] = 300.0
+    idempotency_max_keys: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="Most keys that are kept; a further one is 503, as none is forgotten before its time.",
+        ),
+    ] = 10_000
+    idempotency_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=1024,
+            le=1_073_741_824,
+            description=(
+                "Most answers that are kept, in bytes. Of one beyond it the retry is told that it ran, without its"
+                " result."
+            ),
+        ),
+    ] = 67_108_864
+
+
+class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who may send SQL over HTTP, and how much. It acts as the user of the database's entry."""
+
+    api_key_sha256: Annotated[
+        tuple[str, ...],
+        Meta(
+            min_length=1,
+            max_length=16,
+            description=(
+                "SHA-256 of its API keys, in hexadecimal; several, so that a key can be changed. The keys must be"
+                " random, of 128 bits or more."
+            ),
+        ),
+    ]
+    databases: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1, max_length=1000, description="The databases it may use, by NAME; also `NAME.ro`."),
+    ]
+    read_only: Annotated[
+        bool,
+        Meta(description="Whether all it sends runs in transactions that cannot write."),
+    ] = False
+    max_rows: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000_000, description="Most rows of one result; a request may ask for less."),
+    ] = 100_000
+    max_time_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=86_400,
+            description=(
+                "Longest statement, its wait for a connection included. Where a login has to be asked of the server"
+                " first, that waits at most `acquire_timeout_s` before it."
+            ),
+        ),
+    ] = 30.0
+    max_concurrency: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Most requests and open transactions at once; a further one is 429. It leaves others room.",
+        ),
+    ] = 1000

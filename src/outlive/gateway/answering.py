@@ -1,0 +1,133 @@
+"""Between a request over HTTP and its work: who asks, its body, its Idempotency-Key, and whether its caller stays.
+
+What every API of a node shares stands here; each API says how it tells a failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive
+
+from outlive.config.http import Principal
+from outlive.config.model import Config
+from outlive.gateway import work
+from outlive.gateway.databases import Databases
+from outlive.gateway.failure import Failure
+from outlive.gateway.idempotency import Answer, Idempotency
+from outlive.gateway.principals import Principals
+from outlive.gateway.transactions import Transactions
+from outlive.observe.log import fields
+from outlive.proxy.wire import Wire
+
+log = logging.getLogger("outlive.gateway")
+
+_CRASHED: Final = Failure(
+    500, "internal_error", "Outlive failed; the statement may or may not have taken effect.", outcome="unknown"
+)
+Worker = Callable[[work.Job], Awaitable[bytes]]
+Tell = Callable[[Failure], Answer]
+
+
+class Answering:
+    """Of one node. `config` gives the configuration at hand."""
+
+    def __init__(self, config: Callable[[], Config], wires: Sequence[Wire]) -> None:
+        self.config = config
+        self.databases = Databases(wires)
+        self.principals = Principals()
+        self.transactions = Transactions(config().node, self.principals.leave)
+        self._idempotency = Idempotency(asyncio.get_running_loop().time)
+
+    def guarded(
+        self, endpoint: Callable[[Request, str, Principal], Awaitable[Any]], tell: Tell
+    ) -> Callable[[Request], Awaitable[Any]]:
+        """An endpoint for principals: it gets the request, the principal's name and rights."""
+
+        async def guarded(request: Request) -> Any:
+            try:
+                name, principal = self.principals.identify(self.config(), request.headers.get("authorization", ""))
+                return await endpoint(request, name, principal)
+            except Failure as failure:
+                return response(tell(failure))
+            except ClientDisconnect:
+                return Response(status_code=499)
+
+        return guarded
+
+    async def body(self, request: Request) -> bytes:
+        """All of it. Raises Failure where it is longer than it may be."""
+        most = self.config().http.request_max_bytes
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise Failure(413, "request_too_large", f"The request is longer than request_max_bytes ({most}).")
+        return bytes(body)
+
+    async def answered(
+        self, request: Request, name: str, body: bytes, run: Worker, tell: Tell, key: str | None
+    ) -> Response:
+        """Runs it: with a `key` once, to its end; else for as long as the caller is there. Raises Failure."""
+        if key is None:
+            return response(await self.attended(request, run, tell))
+        http = self.config().http
+        what = request.url.path.encode() + b"\0" + body
+        job = work.Job()
+        return response(
+            await self._idempotency.answer(
+                name,
+                key,
+                what,
+                lambda: self.safely(run(job), tell),
+                keep_s=http.idempotency_keep_s,
+                max_keys=http.idempotency_max_keys,
+                max_bytes=http.idempotency_max_bytes,
+            )
+        )
+
+    async def attended(self, request: Request, run: Worker, tell: Tell) -> Answer:
+        """Runs while the caller is there."""
+        job = work.Job()
+        task = asyncio.ensure_future(self.safely(run(job), tell))
+        leaving = asyncio.ensure_future(gone(request.receive))
+        try:
+            await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done() and not job.stop():
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                return await task
+            return Answer(499, b"", ran=False)
+        finally:
+            leaving.cancel()
+            if not task.done() and not job.stop():  # this request itself was cancelled: its lease must not outlast it
+                task.cancel()
+
+    async def safely(self, working: Awaitable[bytes], tell: Tell) -> Answer:
+        """What came of it, a failure as `tell` has it."""
+        try:
+            return Answer(200, await working, ran=True)
+        except Failure as failure:
+            return tell(failure)
+        except Exception as error:  # a bug: told with its place, never with a text that may quote a value
+            places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+            log.error("internal error", extra=fields(kind=type(error).__name__, places=" ".join(places)))
+            return tell(_CRASHED)
+
+
+async def gone(receive: Receive) -> None:
+    """Returns when the caller has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def response(answer: Answer) -> Response:
+    """For starlette."""
+    return Response(answer.body, answer.status, dict(answer.headers), answer.media_type)

@@ -1,0 +1,18 @@
+"""Every API of a node over HTTP: the native one, and the dialects that clients speak already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from starlette.routing import BaseRoute
+
+from outlive.config.model import Config
+from outlive.gateway.answering import Answering
+from outlive.gateway.api import Api
+from outlive.proxy.wire import Wire
+
+
+def routes(config: Callable[[], Config], wires: Sequence[Wire]) -> list[BaseRoute]:
+    """For the HTTP listener. `config` gives the configuration at hand."""
+    answering = Answering(config, wires)
+    return [*Api(answering).routes()]
