@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from typing import Any
 import pytest
 
 from outlive.storm import room
+from outlive.storm.demo import demo_load
 from tests.servers import Process
 from tests.servers.processes import own_folder
 
 ARGUMENTS = ("demo", "--functions", "40", "--generations", "2", "--max-connections", "24", "--budget", "8")
-PLACES = 24 - 4  # three for superusers, one for the observer
+PLACES = 24 - 5  # three for superusers, two of the storm's own
+REQUESTS = sum(len(demo_load(40, 2).arrivals(number)) for number in range(2))
 EVERYBODY = 65534
 
 
@@ -37,15 +40,14 @@ def check(told: Any) -> None:
     """What both runs must have shown."""
     direct, through = told["direct"], told["outlive"]
     assert direct["functions"] == through["functions"] == 40
-    assert direct["requests"] == through["requests"] == 160
+    assert direct["requests"] == through["requests"] == REQUESTS
     # Direct the dead use up the database: their connections hold what they held, as nobody told it.
     assert direct["handshakes"] == direct["dangling"] == PLACES
-    assert direct["answered"] == 4 * PLACES
-    assert direct["refused"] == direct["codes"]["53300"] == 160 - 4 * PLACES
-    assert direct["open_transactions"] == 2  # functions 0 and 10
-    assert PLACES <= direct["server_connections_peak"] <= 24
+    assert direct["refused"] == direct["codes"]["53300"] == REQUESTS - direct["answered"] > REQUESTS / 3
+    assert direct["open_transactions"] in (1, 2)  # functions 0 and 10 of the first generation, where they were let in
+    assert direct["server_connections_peak"] == PLACES
     # Through Outlive everybody is served, and what the dead began is rolled back.
-    assert through["answered"] == 160
+    assert through["answered"] == REQUESTS
     assert through["handshakes"] == 40
     assert 0 < through["server_connections_peak"] <= 8
     assert through["refused"] == through["failed"] == through["open_transactions"] == through["dangling"] == 0
@@ -65,13 +67,13 @@ def test_links_are_cut_and_a_page_is_written(tmp_path: Path) -> None:
     temporary = own_folder("tmp")
     told = demo("--page", str(page), TMPDIR=str(temporary))
     check(told)
-    assert "link is cut" in told["deaths"]
+    assert "links are cut" in told["deaths"]
     assert told["database"].startswith("PostgreSQL 18")
     assert list(temporary.iterdir()) == []
     text = page.read_text()
-    assert f"{told['direct']['refused']} of 160 requests were refused" in text
-    assert "none of 160 requests was refused" in text
-    assert _tags(text).count("svg") == 6
+    assert f"{told['direct']['refused']} of {REQUESTS} requests" in text
+    assert f"None of {REQUESTS} requests was refused" in text
+    assert _tags(text).count("svg") == 3  # the connections of each, and the answers' times
     # Self-contained: nothing is loaded from anywhere.
     assert not {"script", "link", "img", "iframe"} & set(_tags(text))
     assert "url(" not in text
@@ -102,7 +104,7 @@ def test_for_an_ordinary_user() -> None:
         PYTHONPATH=paths, PYTHONDONTWRITEBYTECODE="1", HOME=str(home), TMPDIR=str(home),
     )  # fmt: skip
     check(told)
-    assert ("link is cut" in told["deaths"]) or ("frozen by SIGSTOP" in told["deaths"])
+    assert ("links are cut" in told["deaths"]) or ("frozen by SIGSTOP" in told["deaths"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -124,8 +126,9 @@ def test_in_the_middle_it_can_be_ended_and_leaves_nothing(number: int, eventuall
 def _descendants(pid: int) -> list[int]:
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            found += [child, *_descendants(child)]
+        with suppress(OSError):  # a thread that has ended meanwhile
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *_descendants(child)]
     return found
 
 

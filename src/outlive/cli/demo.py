@@ -7,7 +7,6 @@ import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -16,10 +15,12 @@ from outlive.cli.output import FAILED, OK, USAGE, report, say
 
 if TYPE_CHECKING:
     from outlive.storm.demo import Demo
+    from outlive.storm.record import Figures
+    from outlive.storm.storm import Storm
 
 PAGE: Final = "outlive-demo.html"
-KEPT: Final = 4
-"""Connections of the database that Outlive cannot have: three for superusers, and the observer's."""
+KEPT: Final = 5
+"""Connections of the database that Outlive cannot have: three for superusers, and two of the storm's own."""
 
 
 class Death(StrEnum):
@@ -43,14 +44,14 @@ def demo(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> int:
     """Functions that vanish by the hundred, on a small PostgreSQL of its own: direct, then through Outlive."""
+    from outlive.cli.storm import write
+    from outlive.cli.storm_picture import show
     from outlive.storm import room
-    from outlive.storm.demo import Demo
+    from outlive.storm.demo import Demo, demo_load
     from outlive.storm.errors import ScenarioError
-    from outlive.storm.place import place
-    from outlive.storm.scenario import Size
 
     if budget > max_connections - KEPT:
-        say(f"A budget of {budget} does not fit into {max_connections} connections: {KEPT} are superusers'.")
+        say(f"A budget of {budget} does not fit into {max_connections} connections: {KEPT} are not to be had.")
         return USAGE
     obstacle = ""
     if not room.inside():
@@ -62,101 +63,78 @@ def demo(
             sizes = {"functions": functions, "generations": generations, "max-connections": max_connections}
             arguments = [f"--{name}={value}" for name, value in {**sizes, "budget": budget}.items()]
             room.enter(["demo", *arguments, *([f"--page={page}"] if page else []), *(["--json"] if json else [])])
-    began = monotonic()
-    shown = Demo(place(obstacle), Size(functions, generations), max_connections, budget)
     try:
-        _run(shown)
+        shown = Demo(demo_load(functions, generations), max_connections, budget, obstacle)
+    except ValueError as error:
+        say(str(error))
+        return USAGE
+    try:
+        storm = _run(shown)
     except ScenarioError as error:
         say(str(error))
         return FAILED
+    written = write(storm, page or (None if json else PAGE))
     if json:
-        report(_as_json(shown, monotonic() - began))
+        report(_as_json(storm))
     else:
-        _show(shown, monotonic() - began)
-    written = _write(Path(page or PAGE), shown) if page or not json else True
-    if not json:
-        _say_what_next(Path(page or PAGE) if written else None)
-    held = shown.records[1].figures
+        show(storm, Path(page or PAGE) if written else None)
+        _say_what_next()
+    held = _figures(storm)["proxy"]
     kept = held.answered == held.requests and held.server_connections_peak <= budget and not held.dangling
     return OK if kept and written else FAILED
 
 
-def _run(shown: Demo) -> None:
+def _run(shown: Demo) -> Storm:
     from rich.console import Console
 
-    from outlive.cli.picture import DemoPicture
+    from outlive.cli.storm_picture import DemoPicture
 
     # As Ctrl-C does: what was started is ended in order, and its folder removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True)
-    size = shown.size
+    load = shown.load
     console.print(
-        f"{size.functions} functions live and die, in {size.generations} generations, and close nothing: "
-        f"{shown.place.deaths}.\n",
+        f"{load.functions} functions live and die, in {load.generations} generations, and close nothing.\n",
         markup=False,
         highlight=False,
     )
     with DemoPicture(shown, console):
         shown.run()
+    assert shown.storm is not None
+    return shown.storm
 
 
-def _as_json(shown: Demo, seconds: float) -> dict[str, object]:
-    direct, through = shown.records
+def _figures(storm: Storm) -> dict[str, Figures]:
+    return {result.name: result.record.figures for result in storm.results if result.record is not None}
+
+
+def _as_json(storm: Storm) -> dict[str, object]:
+    direct, through = storm.results
+    figures = _figures(storm)
+    assert direct.record is not None
+    assert through.record is not None
     return {
-        "database": shown.database,
-        "max_connections": direct.limit,
-        "budget": through.budget,
-        "generations": shown.size.generations,
-        "deaths": shown.place.deaths,
-        "seconds": round(seconds, 1),
-        "direct": {**direct.figures.as_json(), "codes": dict(direct.codes)},
-        "outlive": {**through.figures.as_json(), "codes": dict(through.codes)},
+        "database": storm.product,
+        "max_connections": storm.limit,
+        "budget": storm.budget,
+        "generations": storm.load.generations,
+        "deaths": storm.deaths,
+        "seconds": round(storm.seconds, 1),
+        "direct": {**figures[direct.name].as_json(), "codes": dict(direct.record.codes)},
+        "outlive": {**figures[through.name].as_json(), "codes": dict(through.record.codes)},
     }
 
 
-def _show(shown: Demo, seconds: float) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from outlive.storm.report import rows_of
-    from outlive.storm.summary import sentences
-
-    table = Table(
-        title=f"{shown.database}, max_connections = {shown.max_connections}, in {seconds:.0f} s", title_justify="left"
-    )
-    table.add_column("")
-    for record in shown.records:
-        table.add_column(record.name, justify="right")
-    for name, values in rows_of([record.figures for record in shown.records]):
-        table.add_row(name, *values)
-    console = Console()
-    console.print(table)
-    for sentence in sentences(*shown.records):
-        console.print(sentence, markup=False, highlight=False)
-
-
-def _write(file: Path, shown: Demo) -> bool:
-    from outlive.storm.demo_page import demo_page
-
-    try:
-        file.write_text(demo_page(shown), encoding="utf-8")
-    except OSError as error:
-        say(f"The page cannot be written to {file}: {error.strerror}. Name another file with --page.")
-        return False
-    return True
-
-
-def _say_what_next(file: Path | None) -> None:
+def _say_what_next() -> None:
     outlive = _command()
-    lines = ["", *([f"Both runs as a picture: {file.absolute()}"] if file is not None else [])]
+    lines = ["", "What to type next:"]
     lines += [
-        "What to type next:",
         f"  {outlive} serve",
         "      a PostgreSQL of its own, for your functions' drivers on 127.0.0.1:6432",
         f"  {outlive} serve 'postgresql://USER@HOST/DATABASE?password_env=DB_PASSWORD&max_connections=20'",
         "      your own database",
-        f"  {outlive} demo --functions 1000 --generations 20",
-        "      more of them",
+        f"  {outlive} storm 'postgresql://USER@127.0.0.1/DATABASE?password_env=DB_PASSWORD'",
+        "      the same on a database of yours that nobody else needs, under every remedy",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
 

@@ -1,4 +1,4 @@
-"""Live pictures on a terminal, and that of `outlive demo`: what the database and the functions say, as it comes."""
+"""Live pictures on a terminal: what the database and the functions say, as it comes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from outlive.storm.record import Record, percentile
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from outlive.storm.demo import Demo
 
 REFRESH_PER_S: Final = 8
 RECENT_S: Final = 2.0
@@ -71,36 +69,13 @@ class LivePicture(ABC):
         """What is on the terminal now."""
 
 
-class DemoPicture(LivePicture):
-    """The demo's: both of its runs."""
-
-    def __init__(self, demo: Demo, console: Console) -> None:
-        super().__init__(console)
-        self._demo = demo
-        demo.tell = self.told
-
-    def render(self) -> RenderableType:
-        """See `LivePicture`."""
-        demo = self._demo
-        records = list(demo.records)
-        seconds = max([_expected_s(demo), *(record.seconds for record in records)])
-        return Group(*(panel(record, seconds, self.columns) for record in records), self.status)
-
-
-def _expected_s(demo: Demo) -> float:
-    """How wide the pictures are in time. A first guess: they widen when it takes longer."""
-    life = demo.size.life
-    generation_s = life.arrival_s + life.requests * life.spacing_s
-    return demo.size.generations * generation_s + demo.size.settle_s + 1.0
-
-
-def panel(record: Record, seconds: float, columns: int) -> Panel:
+def panel(name: str, record: Record, seconds: float, columns: int) -> Panel:
     """One run, `columns` wide for `seconds`."""
     lines = [*_history(record, seconds, columns), _connections(record), _requests(record), _latency(record)]
     if record.seconds:
-        title = f"{record.name}: {record.functions} functions, all dead"
+        title = f"{name}: {record.functions} functions, all dead"
     else:
-        title = f"{record.name}: {record.functions} functions, {len(record.deaths)} generations of them dead"
+        title = f"{name}: {record.functions} functions, {len(record.deaths)} generations of them dead"
     return Panel(Group(*lines), title=title, title_align="left", width=columns + FRAME, border_style=SOFT)
 
 

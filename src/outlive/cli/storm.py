@@ -94,14 +94,16 @@ def storm(
     shown = Storm(database, load, chosen, budget or 0, reason="--frozen asks for it" if frozen else "")
     try:
         _run(shown)
-        written = _write(shown, page or (None if json else PAGE), png)
+        written = write(shown, page or (None if json else PAGE), png)
     except ScenarioError as error:
         say(str(error))
         return FAILED
     if json:
         report(shown.as_json())
     else:
-        _show(shown, page or PAGE)
+        from outlive.cli.storm_picture import show
+
+        show(shown, Path(page or PAGE) if written else None)
     return OK if written else FAILED
 
 
@@ -130,7 +132,8 @@ def _minutes(shown: Storm) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-def _write(shown: Storm, page: str | None, png: str | None) -> bool:
+def write(shown: Storm, page: str | None, png: str | None = None) -> bool:
+    """The report and its figure. False where a file cannot be written, after that was said."""
     from outlive.storm.comparison.figure import png as drawn
     from outlive.storm.comparison.page import page as written
 
@@ -143,20 +146,3 @@ def _write(shown: Storm, page: str | None, png: str | None) -> bool:
         say(f"{error.filename} cannot be written: {error.strerror}. Name another file.")
         return False
     return True
-
-
-def _show(shown: Storm, page: str) -> None:
-    from rich.console import Console
-
-    from outlive.cli.storm_picture import table
-    from outlive.storm.comparison import words
-
-    console = Console()
-    made = table(shown.results)
-    made.title = words.under_title(shown)
-    console.print(made)
-    lines = [*words.sentences(shown), *(f"{each.name}: skipped, as {each.skipped}." for each in words.skipped(shown))]
-    lines += ["", f"Functions vanish so: {shown.deaths}. {shown.seen}", f"Round trips are made by: {shown.rtt_by}."]
-    lines.append(f"The report, with charts: {Path(page).absolute()}")
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)

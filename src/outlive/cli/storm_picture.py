@@ -1,4 +1,4 @@
-"""The live picture of `outlive storm`: one remedy after the other, as the database and the functions tell it."""
+"""What `outlive storm` and `outlive demo` show on a terminal: remedies, as the database and the functions tell it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from outlive.storm.comparison import words
 from outlive.storm.run import SETTLE_S
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from outlive.storm.demo import Demo
+    from outlive.storm.load import Load
     from outlive.storm.results import Result
     from outlive.storm.storm import Storm
 
@@ -46,9 +50,44 @@ class StormPicture(LivePicture):
         parts: list[RenderableType] = [table(over)] if over else []
         now = next((result.record for result in storm.results if result.record and not result.record.seconds), None)
         if now is not None:
-            seconds = storm.load.generations * storm.load.lifetime_s + SETTLE_S + 2.0
-            parts.append(panel(now, seconds, self.columns))
+            parts.append(panel(now.name, now, expected_s(storm.load), self.columns))
         return Group(*parts, self.status)
+
+
+class DemoPicture(LivePicture):
+    """Of `outlive demo`: both of its runs, one below the other."""
+
+    def __init__(self, demo: Demo, console: Console) -> None:
+        super().__init__(console)
+        self._demo = demo
+        demo.tell = self.told
+
+    def render(self) -> RenderableType:
+        """See `LivePicture`."""
+        runs = [(words.plain(result), result.record) for result in self._demo.results if result.record is not None]
+        seconds = max([expected_s(self._demo.load), *(record.seconds for _, record in runs)])
+        return Group(*(panel(name, record, seconds, self.columns) for name, record in runs), self.status)
+
+
+def expected_s(load: Load) -> float:
+    """How wide a run's picture is in time. A first guess: it widens when it takes longer."""
+    return load.generations * load.lifetime_s + SETTLE_S + 2.0
+
+
+def show(storm: Storm, page: Path | None) -> None:
+    """What it showed, on standard output: a table, a sentence for each remedy, and how it was done."""
+    console = Console()
+    made = table(storm.results)
+    made.title = words.under_title(storm)
+    console.print(made)
+    lines = [*words.sentences(storm), *(f"{each.name}: skipped, as {each.skipped}." for each in words.skipped(storm))]
+    lines += ["", f"Functions vanish so: {storm.deaths}. {storm.seen}"]
+    if storm.load.rtt_s:
+        lines.append(f"Round trips are made by: {storm.rtt_by}.")
+    if page is not None:
+        lines.append(f"The report, with charts: {page.absolute()}")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def table(results: list[Result]) -> Table:

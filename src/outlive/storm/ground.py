@@ -1,18 +1,20 @@
 """Where a storm's functions are: behind links of their own that are cut, or on this host, frozen. And how far away."""
 
+import ipaddress
+import itertools
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from typing import Final, Literal, Protocol
 
-from outlive.storm import doorway
+from outlive.storm import doorway, room
 from outlive.storm.children import Child, environment
 from outlive.storm.doorway import Doorway
 from outlive.storm.errors import ScenarioError
+from outlive.storm.hosts import LOOPBACK, FarHost, FrozenHost, Host
 from outlive.storm.knock import line_of
-from outlive.storm.links import Link
-from outlive.storm.place import FarHost, Host, Machine
+from outlive.storm.links import Ends, Link
 from outlive.storm.plan import Target
 
 RttBy = Literal["netem", "relay", "none"]
@@ -32,6 +34,8 @@ class Ground(Protocol):
     rtt_by: RttBy
     relay_s: float
     masked: bool
+    listen: str
+    """Where a proxy has to listen, so that functions reach it."""
     before: tuple[str, ...]
     """What is put before the command of a process of functions."""
 
@@ -45,16 +49,19 @@ class Ground(Protocol):
         """Remove all of it. Idempotent."""
 
 
+_CUT: Final = "each generation's network links are cut, then its processes are killed: not one FIN reaches the servers"
+_OWN_NETWORK: Final = ("unshare", "--net", "--")
+
+
 class Links:
     """Every process of functions is a host of its own, whose link is cut."""
 
-    before: tuple[str, ...] = ("unshare", "--net", "--")
+    deaths = _CUT
+    listen = LOOPBACK
+    before: tuple[str, ...] = _OWN_NETWORK
 
     def __init__(self, loopback: str, rtt_s: float, *, masked: bool) -> None:
         self.masked = masked
-        self.deaths = (
-            "each generation's network links are cut, then its processes are killed: not one FIN reaches the servers"
-        )
         self._doorway = Doorway(loopback, masked=masked)
         self._netem_s = rtt_s if rtt_s > 0 and _has_netem() else 0.0
         self.rtt_by: RttBy = "none" if rtt_s <= 0 else "netem" if self._netem_s else "relay"
@@ -86,15 +93,54 @@ class _Linked(FarHost):
             way.remove(self._link)
 
 
-class Frozen(Machine):
-    """Functions run on this host and are frozen: no root needed."""
+class InRoom:
+    """The same in a room (room.py), where servers listen on all addresses: links lead to them without a doorway."""
 
-    masked = True
+    deaths = _CUT
+    masked = False
+    listen = room.EVERYWHERE
+    before: tuple[str, ...] = _OWN_NETWORK
 
-    def __init__(self, reason: str, rtt_s: float) -> None:
-        super().__init__(reason)
+    def __init__(self, rtt_s: float) -> None:
         self.rtt_by: RttBy = "relay" if rtt_s > 0 else "none"
         self.relay_s = rtt_s
+        self._numbers = itertools.count()
+
+    def host(self, child: Child) -> Host:
+        number = next(self._numbers)
+        server, address = (str(_ROOM_NETWORK[4 * number + host]) for host in (1, 2))
+        return FarHost(child, Link(Ends(f"near{number}", f"far{number}", server, address), child.pid))
+
+    def seen(self, target: Target, host: Host | None) -> Target:
+        assert host is not None
+        return replace(target, host=host.server)
+
+    def close(self) -> None:
+        """The kernel removes a room with its last process."""
+
+
+_ROOM_NETWORK: Final = ipaddress.IPv4Network("198.18.0.0/15")  # for benchmarks (RFC 2544): routed nowhere
+
+
+class Frozen:
+    """Functions run on this host and are frozen: no root needed. Their sockets stay, and the kernel answers for them,
+    as it does for a function that its platform has paused.
+    """
+
+    masked = True
+    listen = LOOPBACK
+    before: tuple[str, ...] = ()
+
+    def __init__(self, reason: str, rtt_s: float) -> None:
+        self.deaths = (
+            "each generation is frozen by SIGSTOP, its sockets stay open and no FIN is sent "
+            f"({reason}, so their network cannot be cut)"
+        )
+        self.rtt_by: RttBy = "relay" if rtt_s > 0 else "none"
+        self.relay_s = rtt_s
+
+    def host(self, child: Child) -> Host:
+        return FrozenHost(child)
 
     def seen(self, target: Target, host: Host | None) -> Target:
         return target
@@ -108,6 +154,8 @@ def ground_for(target: Target, rtt_s: float, *, loopback: str, reason: str = "")
 
     `reason` is why there must be none. Without links functions are frozen, and the reason is in `deaths`.
     """
+    if room.inside():
+        return InRoom(rtt_s)
     why = reason or doorway.obstacle()
     if why:
         return Frozen(why, rtt_s)

@@ -56,11 +56,6 @@ class Node:
                 connection.close()
         return False
 
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return not self._child.ended.is_set()
-
     def drain(self) -> None:
         """SIGTERM; returns when it has ended."""
         self._child.stop(DRAIN_TIMEOUT_S)

@@ -8,6 +8,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Final
+
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - of a room, into which nothing leads
+"""Where servers in a room listen."""
 
 _MARK = "OUTLIVE_STORM_ROOM"
 _PROBE_TIMEOUT_S = 10.0

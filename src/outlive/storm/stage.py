@@ -13,8 +13,8 @@ from outlive.config.model import Database
 from outlive.config.secrets import SecretError
 from outlive.storm.errors import ScenarioError
 from outlive.storm.ground import Ground
+from outlive.storm.hosts import LOOPBACK
 from outlive.storm.load import Load
-from outlive.storm.place import LOOPBACK
 from outlive.storm.plan import Target
 
 PASSWORD: Final = "OUTLIVE_STORM_PASSWORD"  # noqa: S105 - the name of a variable

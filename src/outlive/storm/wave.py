@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from outlive.storm.children import Child, environment
 from outlive.storm.errors import ScenarioError
+from outlive.storm.hosts import FarHost, Host
 from outlive.storm.instances import Orders
-from outlive.storm.place import FarHost, Host
 from outlive.storm.policy import Policy
 from outlive.storm.record import Record, Request
 from outlive.storm.remedies import Remedy

@@ -544,7 +544,6 @@ class TestDialsThatFail:
         assert pool.backoff.retry_at <= 1.05
         assert [type(action) for action in pool.plan(1.05)] == [Dial]
 
-
     def test_refusals_of_a_full_server_are_no_eof_to_try_again_after(self) -> None:
         pool = make_pool(2, random=0.5)
         pool.wait(Client(deadline=math.inf), 0.0)

@@ -29,24 +29,25 @@ def page(storm: Storm) -> str:
     return _FRAME.format(title=title, style=PAGE_STYLE, body="\n".join(body))
 
 
-_AS_IT_IS, _THROUGH_OUTLIVE = "persistent", "proxy"
-_HEROES = ((_AS_IT_IS, "As they are"), (_THROUGH_OUTLIVE, "Through Outlive"))
+_HEROES = ("persistent", "proxy")
 
 
 def _heroes(results: Sequence[Result]) -> str:
     """What was done first, and what Outlive's port makes of it; the rest is in the table."""
-    cards = "".join(
-        _hero(name, result) for wanted, name in _HEROES for result in results if result.policy.name == wanted
-    )
+    cards = "".join(_hero(result) for wanted in _HEROES for result in results if result.name == wanted)
     return f'<div class="heroes">{cards}</div>' if cards else ""
 
 
-def _hero(name: str, result: Result) -> str:
-    said = words.said(result)
+def _hero(result: Result) -> str:
+    name, said = _capital(words.plain(result)), words.said(result)
     return (
         f'<div class="hero {_kind(result)}"><h2>{name}</h2><p class="number">{words.unanswered(result)}'
-        f"<span> of the requests got no answer</span></p><p>{escape(said[:1].upper() + said[1:])}.</p></div>"
+        f"<span> of the requests got no answer</span></p><p>{escape(_capital(said))}.</p></div>"
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _kind(result: Result) -> str:

@@ -1,6 +1,7 @@
 """What a storm showed, in sentences that its figures make, and figures as people read them."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from outlive.storm.results import Result
 from outlive.storm.storm import Storm
@@ -19,6 +20,14 @@ def skipped(storm: Storm) -> list[Result]:
 def title(storm: Storm) -> str:
     """The headline."""
     return f"{storm.load.functions:,} functions that never said goodbye"
+
+
+_PLAIN: Final = {"persistent": "as they are", "proxy": "through Outlive"}
+
+
+def plain(result: Result) -> str:
+    """What it is to people who do not know the remedies' names yet."""
+    return _PLAIN.get(result.name, result.name)
 
 
 def under_title(storm: Storm) -> str:

@@ -7,9 +7,9 @@ import secrets
 from dataclasses import replace
 from typing import Final
 
+from outlive.storm.hosts import LOOPBACK
 from outlive.storm.http import DATABASE
 from outlive.storm.node import Node
-from outlive.storm.place import LOOPBACK
 from outlive.storm.plan import Target
 from outlive.storm.policy import Policy
 from outlive.storm.remedies.proxy import OPTIONS, Proxy

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from outlive.storm.children import Child, environment
 from outlive.storm.errors import ScenarioError
-from outlive.storm.place import LOOPBACK
+from outlive.storm.hosts import LOOPBACK
 from outlive.storm.plan import Target
 from outlive.storm.policy import Policy
 from outlive.storm.remedies.remedy import Remedy

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
+from outlive.storm.hosts import LOOPBACK
 from outlive.storm.node import Node
-from outlive.storm.place import LOOPBACK
 from outlive.storm.plan import Target
 from outlive.storm.policy import Policy
 from outlive.storm.remedies.remedy import Remedy
@@ -30,7 +30,8 @@ class Proxy(Remedy):
         }
         option = OPTIONS[self._stage.observed.scheme]
         source = [self._stage.url(options)]
-        self._node = Node(source, option, LOOPBACK, free_port(), free_port(), secrets=self._stage.secrets)
+        listen = self._stage.ground.listen
+        self._node = Node(source, option, listen, free_port(), free_port(), secrets=self._stage.secrets)
 
     @property
     def target(self) -> Target:

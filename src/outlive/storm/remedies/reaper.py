@@ -8,7 +8,7 @@ from typing import Final
 
 from outlive.storm.children import Child, environment
 from outlive.storm.errors import ScenarioError
-from outlive.storm.place import LOOPBACK
+from outlive.storm.hosts import LOOPBACK
 from outlive.storm.policy import Policy
 from outlive.storm.remedies.remedy import Remedy
 from outlive.storm.stage import Stage
