@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -42,6 +42,22 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         float,
         Meta(ge=0.1, le=86_400, description="Longest transaction in all; then it is rolled back."),
     ] = 300.0
+    idempotency: Annotated[
+        Literal["memory", "database"],
+        Meta(
+            description=(
+                "Where answers to requests with an Idempotency-Key are kept: `database` writes them in the transaction"
+                " of the statement, for every node and beyond a restart."
+            )
+        ),
+    ] = "memory"
+    idempotency_table: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?$",
+            description="The table for `idempotency = \"database\"`, in each database; `SCHEMA.NAME` works too.",
+        ),
+    ] = "outlive_idempotency"
     idempotency_keep_s: Annotated[
         float,
         Meta(ge=1, le=86_400, description="How long the answer to a request with an Idempotency-Key is kept."),
@@ -73,14 +89,13 @@ class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     api_key_sha256: Annotated[
         tuple[str, ...],
         Meta(
-            min_length=1,
             max_length=16,
             description=(
                 "SHA-256 of its API keys, in hexadecimal; several, so that a key can be changed. The keys must be"
                 " random, of 128 bits or more."
             ),
         ),
-    ]
+    ] = ()
     databases: Annotated[
         tuple[str, ...],
         Meta(min_length=1, max_length=1000, description="The databases it may use, by NAME; also `NAME.ro`."),

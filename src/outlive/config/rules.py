@@ -180,6 +180,8 @@ def check_principals(config: Config, report: Report) -> None:
     seen: dict[str, str] = {}
     for name, principal in config.principals.items():
         path = f"principals.{name}"
+        if not any((principal.api_key_sha256,)):  # one item for each way to be known
+            report(path, f"Nothing says who {name} is.", "Add api_key_sha256, or another way to be known.")
         for key in principal.api_key_sha256:
             if not _SHA256.fullmatch(key):
                 report(

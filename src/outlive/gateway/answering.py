@@ -20,9 +20,11 @@ from outlive.config.http import Principal
 from outlive.config.model import Config
 from outlive.gateway import work
 from outlive.gateway.databases import Databases
+from outlive.gateway.durable import Once
 from outlive.gateway.failure import Failure
 from outlive.gateway.idempotency import Answer, Idempotency
-from outlive.gateway.principals import Principals
+from outlive.gateway.keeping import Keeping
+from outlive.gateway.principals import Principals, Way
 from outlive.gateway.transactions import Transactions
 from outlive.observe.log import fields
 from outlive.proxy.wire import Wire
@@ -45,15 +47,18 @@ class Answering:
         self.principals = Principals()
         self.transactions = Transactions(config().node, self.principals.leave)
         self._idempotency = Idempotency(asyncio.get_running_loop().time)
+        self._keeping = Keeping()
 
     def guarded(
-        self, endpoint: Callable[[Request, str, Principal], Awaitable[Any]], tell: Tell
+        self, endpoint: Callable[[Request, str, Principal], Awaitable[Any]], tell: Tell, ways: Sequence[Way] = ()
     ) -> Callable[[Request], Awaitable[Any]]:
-        """An endpoint for principals: it gets the request, the principal's name and rights."""
+        """An endpoint for principals: it gets the request, the principal's name and rights. `ways` are its API's own
+        (see `principals.py`).
+        """
 
         async def guarded(request: Request) -> Any:
             try:
-                name, principal = self.principals.identify(self.config(), request.headers.get("authorization", ""))
+                name, principal = await self.principals.identify(self.config(), request, ways)
                 return await endpoint(request, name, principal)
             except Failure as failure:
                 return response(tell(failure))
@@ -63,13 +68,17 @@ class Answering:
         return guarded
 
     async def body(self, request: Request) -> bytes:
-        """All of it. Raises Failure where it is longer than it may be."""
+        """All of it, also when it is asked for again. Raises Failure where it is longer than it may be."""
+        read: bytes | None = getattr(request.state, "read", None)
+        if read is not None:
+            return read
         most = self.config().http.request_max_bytes
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
             if len(body) > most:
                 raise Failure(413, "request_too_large", f"The request is longer than request_max_bytes ({most}).")
+        request.state.read = bytes(body)
         return bytes(body)
 
     async def answered(
@@ -80,13 +89,20 @@ class Answering:
             return response(await self.attended(request, run, tell))
         http = self.config().http
         what = request.url.path.encode() + b"\0" + body
-        job = work.Job()
+
+        async def first() -> Answer:
+            if http.idempotency == "memory":
+                return await self.safely(run(work.Job()), tell)
+            once = Once(http, name, key, what)
+            answer = await self.safely(self._keeping.run(once, run), tell)
+            return answer._replace(ran=False) if once.used else answer  # it is in the database, for all nodes
+
         return response(
             await self._idempotency.answer(
                 name,
                 key,
                 what,
-                lambda: self.safely(run(job), tell),
+                first,
                 keep_s=http.idempotency_keep_s,
                 max_keys=http.idempotency_max_keys,
                 max_bytes=http.idempotency_max_bytes,

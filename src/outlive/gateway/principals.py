@@ -1,12 +1,22 @@
-"""Who sends a request: its API key, what it may do, and how much of it at once."""
+"""Who sends a request, what it may do, and how much of it at once.
+
+The seam for credentials is a `Way`: `async (config, request) -> (name, principal) | None`. It looks at what the request
+brought (an API key, a JSON Web Token, a signature, a user and password) and answers None where that is not of its kind,
+so that the next one is asked; where it is of its kind and wrong it raises Failure(401). Nothing of the body is read
+before `Answering.body`, which may be called several times. `Principals.ways` are asked for every API, in their order;
+those of one API (a signature in its own form) are handed to `Answering.guarded`, and are asked first. A way says in the
+configuration, with a field of `Principal` of its own, which principal its credentials mean.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
+
+from starlette.requests import Request
 
 from outlive.config.http import Principal
 from outlive.config.model import Config
@@ -17,6 +27,9 @@ SQL_OFF: Final = Failure(
     "sql_off",
     "SQL over HTTP is off: add a [principals.NAME] with api_key_sha256 and databases to the configuration.",
 )
+UNAUTHORIZED: Final = "Send a valid API key as Authorization: Bearer KEY."
+Way = Callable[[Config, Request], Awaitable[tuple[str, Principal] | None]]
+"""See the module."""
 
 
 class Principals:
@@ -26,20 +39,28 @@ class Principals:
         self._config: Config | None = None
         self._by_hash: dict[str, str] = {}
         self._busy: Counter[str] = Counter()
+        self.ways: list[Way] = [self._by_key]
 
-    def identify(self, config: Config, authorization: str) -> tuple[str, Principal]:
-        """Name and rights of the one whose key is in the Authorization header. Raises Failure."""
+    async def identify(self, config: Config, request: Request, ways: Sequence[Way] = ()) -> tuple[str, Principal]:
+        """Name and rights of the one whose credentials the request brought. Raises Failure."""
         if not config.principals:
             raise SQL_OFF
+        for way in (*ways, *self.ways):
+            found = await way(config, request)
+            if found is not None:
+                return found
+        raise Failure(401, "unauthorized", UNAUTHORIZED)
+
+    async def _by_key(self, config: Config, request: Request) -> tuple[str, Principal] | None:
         if config is not self._config:
             self._config = config
             self._by_hash = {key: name for name, found in config.principals.items() for key in found.api_key_sha256}
-        scheme, _, key = authorization.partition(" ")
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
         # Looked up by its hash: how long that takes says nothing of any key.
         name = self._by_hash.get(hashlib.sha256(key.strip().encode("utf-8", "replace")).hexdigest())
-        if scheme.lower() != "bearer" or name is None:
-            raise Failure(401, "unauthorized", "Send a valid API key as Authorization: Bearer KEY.")
-        return name, config.principals[name]
+        return None if name is None else (name, config.principals[name])
 
     @contextmanager
     def place(self, name: str, principal: Principal) -> Iterator[None]:

@@ -425,7 +425,7 @@ def test_principals(tmp_path: Path) -> None:
         (SHOP + PRINCIPAL.replace('"shop"', '"shop.ro"'), "shop.ro has no replicas."),
         (SHOP + PRINCIPAL + PRINCIPAL.replace("app", "two"), "have the same key"),
         (SHOP.replace("app:x@db/shop", "db/shop?passthrough=true") + PRINCIPAL, "has no user"),
-        (SHOP + "[principals.app]\n", "has no api_key_sha256"),
+        (SHOP + "[principals.app]\n", "has no databases"),
         (SHOP + "[principals.app]\nwhat = 1\n", "what"),
         (SHOP + "[http]\nwhat = 1\n", "what"),
         ("http = 5\n" + SHOP, "http must be a table"),
