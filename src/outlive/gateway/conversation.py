@@ -22,19 +22,26 @@ CANCEL_S: Final = 5.0
 
 
 class Statement(NamedTuple):
-    """SQL and its parameters: a sequence where they are positional, a mapping where they are named."""
+    """SQL and its parameters: a sequence where they are positional, a mapping where they are named.
+
+    `as_text`: where the protocol has prepared statements and plain text (MySQL), it is sent as text.
+    """
 
     sql: str
     parameters: Sequence[Any] | dict[str, Any] = ()
+    as_text: bool = False
 
 
 class Done(NamedTuple):
-    """What a statement did. `rows_affected` is None where it is no such statement, `last_insert_id` is MySQL's."""
+    """What a statement did. `rows_affected` is None where it is no such statement, `last_insert_id` is MySQL's, `tag`
+    is all of PostgreSQL's CommandComplete.
+    """
 
     rows_affected: int | None = None
     command: str | None = None
     last_insert_id: int | None = None
     further_results: int = 0
+    tag: bytes = b""
 
 
 class Reply(Protocol):
@@ -54,6 +61,8 @@ class Conversation(ABC):
         self._loop = asyncio.get_running_loop()
         self.services = services
         self.route = route
+        self.user: str = route.database.user
+        """As whom it logs in."""
         self.channel = channel
         self.client: Any = None
         self.closed = False
@@ -74,8 +83,10 @@ class Conversation(ABC):
         """Raises Failure."""
 
     @abstractmethod
-    async def begin(self, *, isolation: Isolation | None, read_only: bool) -> None:
-        """Begins a transaction; one that is `read_only` cannot be made to write by what runs in it. Raises Failure."""
+    async def begin(self, *, isolation: Isolation | None, read_only: bool, deferrable: bool = False) -> None:
+        """Begins a transaction; one that is `read_only` cannot be made to write by what runs in it. `deferrable` is
+        PostgreSQL's. Raises Failure.
+        """
 
     async def confirm(self) -> None:  # noqa: B027 - only where the protocol's errors do not tell
         """After an error in a transaction: makes sure that `in_transaction` is true. Raises Failure."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from outlive.gateway.conversation import Conversation
@@ -19,15 +20,28 @@ class Databases:
 
     def __init__(self, wires: Sequence[Wire]) -> None:
         self._services: list[Any] = [wire.services for wire in wires]
+        self._user: str | None = None
+
+    def acting_as(self, user: str) -> Databases:
+        """The same, where sessions are of this user instead of the one of the database's entry."""
+        found = copy(self)
+        found._user = user
+        return found
+
+    def services_of(self, name: str) -> Any:
+        """Of the database's protocol; None where there is no such database."""
+        return next((services for services in self._services if name in services.routes.by_name), None)
 
     async def open(self, name: str) -> Conversation:
         """A new session. Raises Failure, before anything has run."""
-        for services in self._services:
-            if name in services.routes.by_name:
-                conversation = _conversation(services, name)
-                await conversation.open()
-                return conversation
-        raise Failure(404, "no_such_database", "There is no such database.")
+        services = self.services_of(name)
+        if services is None:
+            raise Failure(404, "no_such_database", "There is no such database.")
+        conversation = _conversation(services, name)
+        if self._user is not None:
+            conversation.user = self._user
+        await conversation.open()
+        return conversation
 
 
 def _conversation(services: Any, name: str) -> Conversation:

@@ -25,6 +25,7 @@ class Failure(Exception):
         *,
         outcome: Outcome = "not_run",
         details: dict[str, object] | None = None,
+        said: object = None,
     ) -> None:
         Exception.__init__(self, code)  # never the message: it may quote a value of the statement, and this is logged
         self.status = status
@@ -32,6 +33,8 @@ class Failure(Exception):
         self.message = message
         self.outcome: Outcome = outcome
         self.details = details or {}
+        self.said = said
+        """The database's own error, as its protocol has it; for dialects that tell all of it."""
 
     @property
     def retry_after_s(self) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -14,10 +14,13 @@ HELD_BYTES: Final = 256 * 1024
 
 
 class Column(NamedTuple):
-    """A column of a result: its name, and its type as the database calls it."""
+    """A column of a result: its name, and its type as the database calls it. `described` is all that the protocol says
+    of it: a ColumnDescription (PostgreSQL) or a Definition (MySQL).
+    """
 
     name: str
     type: str
+    described: Any = None
 
 
 class Rows:
@@ -25,6 +28,9 @@ class Rows:
 
     What goes beyond is counted, not kept: `overflow` says which limit it was, and `on_overflow` is called once.
     """
+
+    raw: ClassVar[bool] = False
+    """Whether cells come to `add_raw` as the server wrote them, instead of to `add` as JSON."""
 
     def __init__(self, form: Form, *, max_rows: int, max_bytes: int) -> None:
         self.form: Form = form
@@ -46,15 +52,28 @@ class Rows:
 
     def add(self, cells: list[bytes]) -> None:
         """A row; its cells are JSON."""
-        if self.overflow:
-            return
-        if self.count >= self._max_rows:
+        if self._has_room():
+            self._keep(self._row(cells))
+
+    def add_raw(self, cells: list[bytes | None]) -> None:
+        """A row as the server wrote it, None for NULL."""
+        if self._has_room():
+            self._keep(self._raw_row(cells))
+
+    def _has_room(self) -> bool:
+        if not self.overflow and self.count >= self._max_rows:
             self._overflow(f"max_rows ({self._max_rows})")
-            return
+        return not self.overflow
+
+    def _row(self, cells: list[bytes]) -> bytes:
         if self.form == "arrays":
-            row = b"[" + b",".join(cells) + b"]"
-        else:
-            row = b"{" + b",".join([name + cell for name, cell in zip(self._names, cells, strict=True)]) + b"}"
+            return b"[" + b",".join(cells) + b"]"
+        return b"{" + b",".join([name + cell for name, cell in zip(self._names, cells, strict=True)]) + b"}"
+
+    def _raw_row(self, cells: list[bytes | None]) -> bytes:
+        raise NotImplementedError  # of those that are `raw`
+
+    def _keep(self, row: bytes) -> None:
         self.count += 1
         self.held_bytes += len(row) + 1
         self.pieces.append(row)
@@ -72,7 +91,9 @@ class Rows:
 
     def head(self) -> bytes:
         """The columns as JSON; null where the statement has no result set."""
-        return msgspec.json.encode(self.columns and [{"name": c.name, "type": c.type} for c in self.columns])
+        if self.columns is None:
+            return b"null"
+        return msgspec.json.encode([{"name": column.name, "type": column.type} for column in self.columns])
 
 
 class Stream(Rows):

@@ -51,7 +51,7 @@ class MySQLConversation(Conversation):
         """See `Conversation`."""
         self._join()
         services, route = self.services, self.route
-        entry = MySQLEntry(services, route, route.database.user, _CAPABILITIES, self._schema, self._enter)
+        entry = MySQLEntry(services, route, self.user, _CAPABILITIES, self._schema, self._enter)
         entry.begin(None)
         try:
             refusal: ERR | None = await self._entered
@@ -90,6 +90,8 @@ class MySQLConversation(Conversation):
             raise self._turned_away("" if reply.error is None else _text(reply.error), kind)
 
     async def _run(self, statement: Statement, rows: Rows) -> Done:
+        if statement.as_text:
+            return await self._query(statement.sql.encode("utf-8", "replace"), rows)
         sql, values = statement.sql, statement.parameters
         if isinstance(values, dict):
             sql, values = questions(sql, values)
@@ -117,7 +119,7 @@ class MySQLConversation(Conversation):
         await self._ask(bytes((wire.COM_QUERY,)) + text, result)
         return result.done()
 
-    async def begin(self, *, isolation: Isolation | None, read_only: bool) -> None:
+    async def begin(self, *, isolation: Isolation | None, read_only: bool, deferrable: bool = False) -> None:
         """See `Conversation`. The level counts for the next transaction only, which is this one."""
         if isolation:
             await self.command(f"SET TRANSACTION ISOLATION LEVEL {isolation.upper()}")

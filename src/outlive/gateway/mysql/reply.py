@@ -17,6 +17,7 @@ from outlive.gateway.mysql.types import (
     binary_value,
     column,
     parse_definition,
+    raw_row,
     read_affected,
     text_value,
 )
@@ -78,6 +79,7 @@ class MySQLReply(ABC):
             error.message.decode("utf-8", "replace"),
             outcome="failed",
             details={"sqlstate": error.sqlstate.decode("ascii", "replace"), "errno": error.code},
+            said=error,
         )
 
     def check(self) -> None:
@@ -159,6 +161,9 @@ class ResultReply(MySQLReply):
             self._rows.begin([column(found) for found in self._definitions])
 
     def _row(self, payload: bytes) -> None:
+        if self._rows.raw:
+            self._rows.add_raw(raw_row(payload, len(self._values)))
+            return
         cells: list[bytes] = []
         if not self._binary:
             position = 0

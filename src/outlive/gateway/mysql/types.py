@@ -70,6 +70,11 @@ class Definition(NamedTuple):
     type: int
     flags: int
     decimals: int
+    size: int = 0
+    schema: bytes = b""
+    table: bytes = b""
+    original_table: bytes = b""
+    original_name: bytes = b""
 
 
 def parse_definition(payload: bytes) -> Definition:
@@ -84,13 +89,22 @@ def parse_definition(payload: bytes) -> Definition:
     if size < 10:
         raise ProtocolError("a column definition is cut short")
     return Definition(
-        names[4], int.from_bytes(fixed[:2], "little"), fixed[6], int.from_bytes(fixed[7:9], "little"), fixed[9]
+        names[4],
+        int.from_bytes(fixed[:2], "little"),
+        fixed[6],
+        int.from_bytes(fixed[7:9], "little"),
+        fixed[9],
+        int.from_bytes(fixed[2:6], "little"),
+        names[1],
+        names[2],
+        names[3],
+        names[5],
     )
 
 
 def column(found: Definition) -> Column:
     """Its name, and its type as the database calls it."""
-    return Column(found.name.decode("utf-8", "replace"), _type_name(found))
+    return Column(found.name.decode("utf-8", "replace"), _type_name(found), found)
 
 
 def _type_name(found: Definition) -> str:
@@ -186,6 +200,16 @@ def _time(found: Definition) -> Value:
         return ascii_text(found_text.encode()), position + 1 + size
 
     return read
+
+
+def raw_row(payload: bytes, count: int) -> list[bytes | None]:
+    """The cells of a text row as they are. Raises ProtocolError."""
+    cells: list[bytes | None] = []
+    position = 0
+    for _ in range(count):
+        cell, position = read_lenenc_bytes(payload, position)
+        cells.append(cell)
+    return cells
 
 
 # -- values of text rows, and those that are alike in both ----------------------------------------

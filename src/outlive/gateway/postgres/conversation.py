@@ -41,7 +41,7 @@ class PostgresConversation(Conversation):
         """See `Conversation`."""
         self._join()
         services, route = self.services, self.route
-        entry = PostgresEntry(services, route, route.database.user, self._database, _SETTINGS, self._enter)
+        entry = PostgresEntry(services, route, self.user, self._database, _SETTINGS, self._enter)
         entry.begin(None)
         try:
             refusal: ErrorFields | None = await self._entered
@@ -97,10 +97,10 @@ class PostgresConversation(Conversation):
         if not self.closed:
             self.client.data_received(data)
 
-    async def begin(self, *, isolation: Isolation | None, read_only: bool) -> None:
+    async def begin(self, *, isolation: Isolation | None, read_only: bool, deferrable: bool = False) -> None:
         """See `Conversation`."""
         level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
-        await self.command(f"BEGIN{level}{' READ ONLY' if read_only else ''}")
+        await self.command(f"BEGIN{level}{' READ ONLY' if read_only else ''}{' DEFERRABLE' if deferrable else ''}")
         if read_only:
             # Once a snapshot is taken, SET TRANSACTION READ WRITE is an error (PostgreSQL manual, SET TRANSACTION).
             await self.command("SELECT 1")

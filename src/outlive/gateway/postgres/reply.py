@@ -17,7 +17,7 @@ from outlive.gateway.rows import Column, Rows
 from outlive.proxy.postgres.errors import LOST
 from outlive.wire import ProtocolError
 from outlive.wire.postgres.errors import ErrorFields, parse_error
-from outlive.wire.postgres.messages import parse_row_description
+from outlive.wire.postgres.messages import parse_columns
 
 _unpack_head = Struct(">BI").unpack_from
 _unpack_length = Struct(">i").unpack_from
@@ -63,6 +63,9 @@ class PostgresReply:
         return False
 
     def _row(self, data: bytearray, position: int) -> None:
+        if self._rows.raw:
+            self._rows.add_raw(_cells(data, position + 2, len(self._encoders)))
+            return
         cells: list[bytes] = []
         position += 2
         for encode in self._encoders:
@@ -77,9 +80,9 @@ class PostgresReply:
 
     def _other(self, kind: int, payload: bytes) -> None:
         if kind == _DESCRIPTION:
-            columns = parse_row_description(payload)
-            self._encoders = [encoder(oid) for _, oid in columns]
-            self._rows.begin([Column(name.decode("utf-8", "replace"), name_of(oid)) for name, oid in columns])
+            columns = parse_columns(payload)
+            self._encoders = [encoder(found.type) for found in columns]
+            self._rows.begin([Column(_text(found.name), name_of(found.type), found) for found in columns])
         elif kind == _COMPLETE:
             self.tag = payload[:-1]
         elif kind == _ERROR and self.error is None:
@@ -103,13 +106,28 @@ class PostgresReply:
         return Done(
             int(words[-1]) if counted and words[-1].isdigit() else None,
             " ".join(word.decode() for word in words if not word.isdigit()) or None,
+            tag=self.tag,
         )
 
     def failure(self, error: ErrorFields) -> Failure:
         """The server's words."""
         if error.code == LOST.code and error.message == LOST.message:
             return lost()
-        return Failure(400, "database_error", _text(error.message), outcome="failed", details=_details(error))
+        text, details = _text(error.message), _details(error)
+        return Failure(400, "database_error", text, outcome="failed", details=details, said=error)
+
+
+def _cells(data: bytearray, position: int, count: int) -> list[bytes | None]:
+    cells: list[bytes | None] = []
+    for _ in range(count):
+        (length,) = _unpack_length(data, position)
+        position += 4
+        if length < 0:
+            cells.append(None)
+        else:
+            cells.append(bytes(data[position : position + length]))
+            position += length
+    return cells
 
 
 def _details(error: ErrorFields) -> dict[str, object]:

@@ -6,6 +6,7 @@ the payload but not the type, and the payload. Integers are big-endian, strings 
 
 from collections.abc import Iterable, Mapping, Sequence
 from struct import Struct
+from typing import NamedTuple
 
 from outlive.wire import ProtocolError
 from outlive.wire.postgres.constants import (
@@ -38,6 +39,7 @@ _pack_head = Struct(">BI").pack
 _pack_column = Struct(">IHIhiH").pack  # table, attribute, type, type's size, type's modifier, format
 _unpack_short = Struct(">H").unpack_from
 _unpack_long = Struct(">i").unpack_from
+_unpack_column = Struct(">IhIhih").unpack_from
 _NULL = b"\xff\xff\xff\xff"
 
 SIZES = {16: 1, 20: 8, 21: 2, 23: 4, 26: 4, 700: 4, 701: 8}
@@ -291,15 +293,35 @@ def parse_sasl_initial_response(payload: bytes) -> tuple[bytes, bytes | None]:
     return mechanism, None if length < 0 else data
 
 
+class ColumnDescription(NamedTuple):
+    """A column as a RowDescription has it. `table` and `number` are 0 where it is no column of a table."""
+
+    name: bytes
+    table: int
+    number: int
+    type: int
+    size: int
+    modifier: int
+    format: int
+
+
 def parse_row_description(payload: bytes) -> list[tuple[bytes, int]]:
     """Name and type oid of each column. Raises ProtocolError."""
+    return [(column.name, column.type) for column in parse_columns(payload)]
+
+
+def parse_columns(payload: bytes) -> list[ColumnDescription]:
+    """All that a RowDescription says. Raises ProtocolError."""
     if len(payload) < 2:
         raise ProtocolError("a RowDescription is cut short")
     (count,) = _unpack_short(payload)
-    position, columns = 2, []
+    position = 2
+    columns: list[ColumnDescription] = []
     for _ in range(count):
         name, position = read_string(payload, position)
-        columns.append((name, int.from_bytes(payload[position + 6 : position + 10], "big")))
+        if position + 18 > len(payload):
+            raise ProtocolError("a RowDescription is cut short")
+        columns.append(ColumnDescription(name, *_unpack_column(payload, position)))
         position += 18
     if position != len(payload):
         raise ProtocolError("a RowDescription of another length than its columns")
