@@ -1,4 +1,4 @@
-"""Functions that speak to Outlive's HTTP port (docs/http.md), with nothing but the standard library.
+"""Functions that speak to Outlive's HTTP port (docs/http.md).
 
 A function keeps one connection open between its requests (keep-alive, RFC 9112, 9.3), as HTTP clients do.
 """
@@ -7,7 +7,10 @@ import asyncio
 import json
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
+
+import h11
 
 from outlive.storm.plan import Target
 from outlive.storm.protocol import Connection, Driver, WrongAnswerError
@@ -16,7 +19,7 @@ from outlive.storm.statements import statements_of, values
 DATABASE: Final = "storm"
 """What the node's configuration calls the database."""
 _LONGEST_BODY: Final = 1 << 20
-_MOST_HEADERS: Final = 100
+_READ: Final = 1 << 16
 _OK: Final = 200
 _TOO_MANY: Final = 429
 _UNAVAILABLE: Final = 503
@@ -29,54 +32,6 @@ class ApiError(Exception):
         super().__init__(code)
         self.status = status
         self.code = code
-
-
-class BadResponseError(Exception):
-    """What came is no response in HTTP, or none that this reader takes."""
-
-
-async def read_response(reader: StreamReader) -> tuple[int, Any, bool]:
-    """The status, the document (None where the body is no JSON), and whether the connection stays open.
-
-    Raises BadResponseError, and EOFError when the connection ends before the response does.
-    """
-    status, headers = await _head(reader)
-    while status < _OK:  # 1xx: the answer is still to come (RFC 9110, 15.2)
-        status, headers = await _head(reader)
-    length = headers.get("content-length", "")
-    # Node and function have nobody between them who would send chunks.
-    if not (length.isascii() and length.isdigit()) or int(length) > _LONGEST_BODY or "transfer-encoding" in headers:
-        raise BadResponseError("length")
-    body = await reader.readexactly(int(length))
-    try:
-        document = json.loads(body)
-    except ValueError:
-        document = None
-    return status, document, headers.get("connection", "").lower() != "close"
-
-
-async def _head(reader: StreamReader) -> tuple[int, dict[str, str]]:
-    version, _, rest = (await _line(reader)).partition(" ")
-    status = rest[:3]
-    if version != "HTTP/1.1" or not (status.isascii() and status.isdigit() and len(status) == 3):
-        raise BadResponseError("status")
-    headers: dict[str, str] = {}
-    for _ in range(_MOST_HEADERS):
-        line = await _line(reader)
-        if not line:
-            return int(status), headers
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise BadResponseError("header")
-        headers[name.lower()] = value.strip()
-    raise BadResponseError("headers")
-
-
-async def _line(reader: StreamReader) -> str:
-    try:
-        return (await reader.readuntil(b"\r\n"))[:-2].decode("latin-1")
-    except asyncio.LimitOverrunError:
-        raise BadResponseError("line") from None
 
 
 def answer_of(status: int, document: Any) -> dict[str, Any]:
@@ -93,11 +48,12 @@ class _Connection:
         self._reader = reader
         self._writer = writer
         self._statements = statements_of(target.scheme, target.tables, lambda name: f":{name}")
-        self._head = (
-            f"Host: {target.host}:{target.port}\r\nAuthorization: Bearer {target.password}\r\n"
-            "Content-Type: application/json\r\n"
-        )
-        self._stays = True
+        self._http = h11.Connection(h11.CLIENT)
+        self._headers = [
+            ("Host", f"{target.host}:{target.port}"),
+            ("Authorization", f"Bearer {target.password}"),
+            ("Content-Type", "application/json"),
+        ]
         name = writer.get_extra_info("sockname")
         self.endpoint = (str(name[0]), int(name[1]))
         # The server connections are the node's: this number only tells one connection of the process from another.
@@ -105,7 +61,7 @@ class _Connection:
 
     @property
     def ended(self) -> bool:
-        return not self._stays or self._reader.at_eof() or self._writer.is_closing()
+        return self._http.our_state is not h11.IDLE or self._reader.at_eof() or self._writer.is_closing()
 
     async def request(self, function: int, turn: int, database_s: float = 0.0) -> None:
         given = values(function, turn, database_s)
@@ -122,15 +78,38 @@ class _Connection:
 
     async def _post(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
         body = json.dumps(document).encode()
-        head = f"POST {path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n"
-        self._writer.write(head.encode("latin-1") + body)
+        head = h11.Request(method="POST", target=path, headers=[*self._headers, ("Content-Length", str(len(body)))])
+        for event in (head, h11.Data(body), h11.EndOfMessage()):
+            self._writer.write(self._http.send(event) or b"")
         await self._writer.drain()
-        status, answer, self._stays = await read_response(self._reader)
-        return answer_of(status, answer)
+        return answer_of(*await self._response())
+
+    async def _response(self) -> tuple[int, Any]:
+        """The status, and the document: None where the body is no JSON. Raises h11.RemoteProtocolError."""
+        status, body = 0, bytearray()
+        while not isinstance(event := await self._event(), h11.EndOfMessage):
+            if isinstance(event, h11.Response):
+                status = event.status_code
+            elif isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > _LONGEST_BODY:
+                    raise h11.RemoteProtocolError("too long")
+        if (self._http.our_state, self._http.their_state) == (h11.DONE, h11.DONE):
+            self._http.start_next_cycle()  # else the server closes, or said that it will
+        try:
+            return status, json.loads(body)
+        except ValueError:
+            return status, None
+
+    async def _event(self) -> object:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            self._http.receive_data(await self._reader.read(_READ))
+        return event
 
     async def close(self) -> None:
         self._writer.close()
-        await self._writer.wait_closed()
+        with suppress(OSError):  # the server may have closed before
+            await self._writer.wait_closed()
 
 
 def _read_row(answer: Mapping[str, Any]) -> Any:

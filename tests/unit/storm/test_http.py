@@ -4,65 +4,70 @@ import asyncio
 import json
 from typing import Any
 
+import h11
 import pytest
 
-from outlive.storm.http import ApiError, BadResponseError, answer_of, driver, read_response
+from outlive.storm.http import ApiError, answer_of, driver
 from outlive.storm.plan import Target
 from outlive.storm.protocol import WrongAnswerError
 from outlive.storm.statements import statements_of
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+ROWS = b'{"results":[{},{"rows":[[7,1,""]]}]}'
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(ROWS)
 
 
-def read(data: bytes) -> tuple[int, Any, bool]:
-    async def reading() -> tuple[int, Any, bool]:
-        reader = asyncio.StreamReader(limit=1024)
-        reader.feed_data(data)
-        reader.feed_eof()
-        return await read_response(reader)
+def ask(*answers: bytes) -> list[Any]:
+    """What becomes of so many requests on one connection: None, or the error; and whether the connection has ended."""
+    became: list[Any] = []
 
-    return asyncio.run(reading())
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]))
+            writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async def scenario() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            connection = await driver().connect(Target("mysql", "127.0.0.1", port, "", "", "key", "t_"))
+            for _ in answers:
+                try:
+                    await connection.request(7, 3)
+                    became.append(None)
+                except (ApiError, WrongAnswerError, h11.RemoteProtocolError) as error:
+                    became.append(error)
+            became.append(connection.ended)
+            await connection.close()
+
+    asyncio.run(scenario())
+    return became
+
+
+def test_answers_one_after_the_other_and_a_server_that_closes() -> None:
+    early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(ROWS), ROWS)
+    closing = OK + b"Connection: close\r\n\r\n" + ROWS
+    assert ask(OK + b"\r\n" + ROWS, early + OK + b"\r\n" + ROWS, chunked, closing) == [None, None, None, None, True]
 
 
 @pytest.mark.parametrize(
-    ("data", "expected"),
+    ("answer", "code"),
     [
-        (OK + b"\r\n{}", (200, {}, True)),
-        (b"HTTP/1.1 204\r\nCONTENT-LENGTH:0\r\n\r\n", (204, None, True)),
-        (OK + b"Connection: Close\r\n\r\n{}", (200, {}, False)),
-        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK + b"\r\n{}", (200, {}, True)),
-        (OK + b"\r\n\xff\xfe", (200, None, True)),
-        (b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy", (503, None, True)),
+        (b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy", "HTTP 503"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n\xff\xfe", "HTTP 200"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "RemoteProtocolError"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "RemoteProtocolError"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n" + b"x" * 2097152, "RemoteProtocolError"),
+        (b"HTTP/1.1 200 OK\r\nConte", "RemoteProtocolError"),
+        (OK + b"\r\n{", "RemoteProtocolError"),
+        (b"", "RemoteProtocolError"),
     ],
 )
-def test_responses(data: bytes, expected: tuple[int, Any, bool]) -> None:
-    assert read(data) == expected
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"SSH-2.0-OpenSSH\r\n\r\n",
-        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 2x0 OK\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n",
-        OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        OK + b"no header\r\n\r\n{}",
-        OK + b"X: y\r\n" * 200 + b"\r\n{}",
-        b"HTTP/1.1 200 " + b"x" * 4096 + b"\r\n\r\n",
-    ],
-)
-def test_what_is_no_response(data: bytes) -> None:
-    with pytest.raises(BadResponseError):
-        read(data)
-
-
-@pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200 OK\r\nConte", OK + b"\r\n{"])
-def test_an_end_before_the_response_is_there(data: bytes) -> None:
-    with pytest.raises(EOFError):
-        read(data)
+def test_what_is_no_answer(answer: bytes, code: str) -> None:
+    (error, _) = ask(answer)
+    assert driver().code(error) == code
 
 
 @pytest.mark.parametrize(
@@ -112,7 +117,7 @@ def test_a_request_is_one_batch_and_its_answer_is_checked() -> None:
             for _ in answers[1:]:
                 with pytest.raises(WrongAnswerError):
                     await connection.request(7, 3)
-            with pytest.raises((EOFError, OSError)):
+            with pytest.raises((h11.RemoteProtocolError, OSError)):
                 await connection.request(7, 4)
             assert connection.ended
             await connection.close()
