@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
 
 from outlive.gateway.channel import InProcessChannel
 from outlive.gateway.failure import Failure, bad_request, draining, lost
@@ -56,6 +56,8 @@ class Reply(Protocol):
 
 class Conversation(ABC):
     """See the module. Not for two tasks at once."""
+
+    protocol: ClassVar[Literal["postgresql", "mysql"]]
 
     def __init__(self, services: Any, route: Any, channel: InProcessChannel) -> None:
         self._loop = asyncio.get_running_loop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
@@ -11,19 +11,22 @@ import msgspec
 from outlive.config.http import Http, Principal
 from outlive.gateway.conversation import Conversation, Done, Statement
 from outlive.gateway.databases import Databases
+from outlive.gateway.durable import Once
 from outlive.gateway.failure import Failure
 from outlive.gateway.requests import Batch, Begin, InTransaction, Query
 from outlive.gateway.rows import Rows
 from outlive.gateway.transactions import Transaction, Transactions
+from outlive.proxy.routes import READ_ONLY_SUFFIX
 
 _GONE: Final = Failure(499, "caller_gone", "The caller has gone.", outcome="failed")
 
 
 class Job:
-    """What is under way for one caller, who may go."""
+    """What is under way for one caller, who may go. With `once` it is not committed here, but with its answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, once: Once | None = None) -> None:
         self.conversation: Conversation | None = None
+        self.once = once
         self.gone = False
 
     def stop(self) -> bool:
@@ -33,6 +36,11 @@ class Job:
             return False
         self.conversation.stop()
         return True
+
+    def done(self, conversation: Conversation) -> None:
+        """It is of no use any more, except where its COMMIT is still to come."""
+        if self.once is None or self.once.conversation is not conversation:
+            conversation.close()
 
     def go_on(self) -> None:
         """Between two statements. Raises Failure."""
@@ -46,6 +54,9 @@ async def query(job: Job, databases: Databases, principal: Principal, asked: Que
     timeout_s = limited(asked.timeout_s, principal.max_time_s)
     try:
         if not principal.read_only:
+            if job.once is not None and not asked.database.endswith(READ_ONLY_SUFFIX):
+                await job.once.begin(conversation, [asked.statement], None, timeout_s)
+                return await _uncommitted(conversation.run(asked.statement, rows, timeout_s))
             done = await conversation.run(asked.statement, rows, timeout_s)
             if conversation.in_transaction:
                 raise Failure(
@@ -61,7 +72,17 @@ async def query(job: Job, databases: Databases, principal: Principal, asked: Que
         await conversation.command("ROLLBACK")
         return done
     finally:
-        conversation.close()
+        job.done(conversation)
+
+
+async def _uncommitted(running: Awaitable[Done]) -> Done:
+    """In a transaction that only a success commits."""
+    try:
+        return await running
+    except Failure as failure:
+        if failure.outcome == "done":
+            failure.outcome = "failed"
+        raise
 
 
 async def batch(job: Job, databases: Databases, principal: Principal, asked: Batch, http: Http) -> bytes:
@@ -72,7 +93,10 @@ async def batch(job: Job, databases: Databases, principal: Principal, asked: Bat
     results: list[bytes] = []
     left = http.response_max_bytes
     try:
-        await conversation.begin(isolation=asked.isolation, read_only=principal.read_only)
+        if job.once is None or principal.read_only or asked.database.endswith(READ_ONLY_SUFFIX):
+            await conversation.begin(isolation=asked.isolation, read_only=principal.read_only)
+        else:
+            await job.once.begin(conversation, statements, asked.isolation, timeout_s)
         for index, statement in enumerate(statements):
             job.go_on()
             rows = Rows(asked.format, max_rows=limited(asked.max_rows, principal.max_rows), max_bytes=max(left, 0))
@@ -94,9 +118,10 @@ async def batch(job: Job, databases: Databases, principal: Principal, asked: Bat
             left -= rows.held_bytes
             results.append(result(rows, done))
         job.go_on()
-        await commit(conversation)
+        if job.once is None or job.once.conversation is None:
+            await commit(conversation)
     finally:
-        conversation.close()
+        job.done(conversation)
     return b'{"results":[' + b",".join(results) + b"]}"
 
 

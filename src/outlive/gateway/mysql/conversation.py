@@ -42,6 +42,8 @@ _UNPREPARABLE: Final = 1295
 class MySQLConversation(Conversation):
     """See the module."""
 
+    protocol = "mysql"
+
     def __init__(self, services: MySQLServices, route: MySQLRoute, schema: bytes) -> None:
         Conversation.__init__(self, services, route, InProcessMySQLChannel(services))
         self.channel: InProcessMySQLChannel

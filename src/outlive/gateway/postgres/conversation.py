@@ -32,6 +32,8 @@ _PARAMETERS_MAX: Final = 65_535
 class PostgresConversation(Conversation):
     """See the module. `database` is the name at the server."""
 
+    protocol = "postgresql"
+
     def __init__(self, services: PostgresServices, route: PostgresRoute, database: str) -> None:
         Conversation.__init__(self, services, route, InProcessPostgresChannel(services))
         self.channel: InProcessPostgresChannel
