@@ -77,6 +77,10 @@ def storm(
     lifetime_s = (seconds or generations * _GENERATION_S) / generations
     try:
         chosen = names(remedies) if remedies is not None else list(POLICIES)
+    except ValueError as error:
+        say(f"{error} Known remedies: {', '.join(POLICIES)}.")
+        return USAGE
+    try:
         load = Load(
             functions=functions,
             generations=generations,
@@ -89,7 +93,7 @@ def storm(
             seed=seed,
         )
     except ValueError as error:
-        say(f"{error} Known remedies: {', '.join(POLICIES)}.")
+        say(str(error))
         return USAGE
     shown = Storm(database, load, chosen, budget or 0, reason="--frozen asks for it" if frozen else "")
     try:
