@@ -100,6 +100,26 @@ class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         tuple[str, ...],
         Meta(min_length=1, max_length=1000, description="The databases it may use, by NAME; also `NAME.ro`."),
     ]
+    database_users: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=1000,
+            description=(
+                "Users of its databases who are this principal when they log in with their own password, as clients of"
+                " Neon and of PlanetScale do, and who act as themselves; `*` is everybody whom the database lets in and"
+                " no other principal names."
+            ),
+        ),
+    ] = ()
+    websocket: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Whether its `database_users` may speak PostgreSQL's own protocol over a WebSocket, as Neon's Pool and"
+                " Client do. Of the principal's limits only `max_concurrency` counts there."
+            ),
+        ),
+    ] = False
     read_only: Annotated[
         bool,
         Meta(description="Whether all it sends runs in transactions that cannot write."),

@@ -180,7 +180,7 @@ def check_principals(config: Config, report: Report) -> None:
     seen: dict[str, str] = {}
     for name, principal in config.principals.items():
         path = f"principals.{name}"
-        if not any((principal.api_key_sha256,)):  # one item for each way to be known
+        if not any((principal.api_key_sha256, principal.database_users)):  # one item for each way to be known
             report(path, f"Nothing says who {name} is.", "Add api_key_sha256, or another way to be known.")
         for key in principal.api_key_sha256:
             if not _SHA256.fullmatch(key):
@@ -195,6 +195,7 @@ def check_principals(config: Config, report: Report) -> None:
                     f"{name} and {seen[key]} have the same key.",
                     "Give each principal a key of its own.",
                 )
+        _check_database_users(config, name, report)
         for asked in principal.databases:
             if asked.removesuffix(".ro") == ANY_DATABASE:
                 report(f"{path}.databases", f"{asked} is no database by name.", "Name each database it may use.")
@@ -214,6 +215,28 @@ def check_principals(config: Config, report: Report) -> None:
                 )
             elif asked not in config.databases and not database.replicas:
                 report(f"{path}.databases", f"{asked} has no replicas.", "Leave .ro out, or add replicas.")
+
+
+def _check_database_users(config: Config, name: str, report: Report) -> None:
+    """A user who logs in at a database is one principal."""
+    principal = config.principals[name]
+    path = f"principals.{name}"
+    if principal.websocket and (principal.read_only or not principal.database_users):
+        report(
+            f"{path}.websocket",
+            "PostgreSQL's own protocol is for database_users who are not read_only.",
+            "Leave websocket out, or read_only: the database's own privileges count there.",
+        )
+    for other, found in config.principals.items():
+        if other >= name:
+            continue
+        users = sorted(set(principal.database_users) & set(found.database_users))
+        if users and set(principal.databases) & set(found.databases):
+            report(
+                f"{path}.database_users",
+                f"{name} and {other} both have {users[0]} in database_users for the same database.",
+                "Name each user of a database in one principal.",
+            )
 
 
 def check_node(config: Config, report: Report) -> None:

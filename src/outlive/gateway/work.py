@@ -85,7 +85,32 @@ async def _uncommitted(running: Awaitable[Done]) -> Done:
         raise
 
 
-async def batch(job: Job, databases: Databases, principal: Principal, asked: Batch, http: Http) -> bytes:
+class Writing:
+    """How a batch's answer is written; as here by the native API."""
+
+    def rows(self, index: int, asked: Batch, max_rows: int, max_bytes: int) -> Rows:
+        """For the statement at `index`."""
+        return Rows(asked.format, max_rows=max_rows, max_bytes=max_bytes)
+
+    def result(self, rows: Rows, done: Done) -> bytes:
+        """Of one statement."""
+        return result(rows, done)
+
+
+NATIVE: Final = Writing()
+
+
+async def batch(
+    job: Job,
+    databases: Databases,
+    principal: Principal,
+    asked: Batch,
+    http: Http,
+    writing: Writing = NATIVE,
+    *,
+    read_only: bool = False,
+    deferrable: bool = False,
+) -> bytes:
     """All of it in one transaction, or nothing. Raises Failure, with the index of the statement."""
     statements = asked.parts()
     conversation = job.conversation = await databases.open(asked.database)
@@ -94,12 +119,14 @@ async def batch(job: Job, databases: Databases, principal: Principal, asked: Bat
     left = http.response_max_bytes
     try:
         if job.once is None or principal.read_only or asked.database.endswith(READ_ONLY_SUFFIX):
-            await conversation.begin(isolation=asked.isolation, read_only=principal.read_only)
+            await conversation.begin(
+                isolation=asked.isolation, read_only=principal.read_only or read_only, deferrable=deferrable
+            )
         else:
             await job.once.begin(conversation, statements, asked.isolation, timeout_s)
         for index, statement in enumerate(statements):
             job.go_on()
-            rows = Rows(asked.format, max_rows=limited(asked.max_rows, principal.max_rows), max_bytes=max(left, 0))
+            rows = writing.rows(index, asked, limited(asked.max_rows, principal.max_rows), max(left, 0))
             try:
                 done = await conversation.run(statement, rows, timeout_s)
             except Failure as failure:
@@ -116,7 +143,7 @@ async def batch(job: Job, databases: Databases, principal: Principal, asked: Bat
                     details={"statement": index},
                 )
             left -= rows.held_bytes
-            results.append(result(rows, done))
+            results.append(writing.result(rows, done))
         job.go_on()
         if job.once is None or job.once.conversation is None:
             await commit(conversation)
