@@ -94,3 +94,18 @@ class Caller:
 
     def end(self, transaction: str, how: str = "commit", **headers: str) -> Answer:
         return self.post(f"/v1/transactions/{transaction}/{how}", {}, **headers)
+
+    def runs(self, start: str) -> bool:
+        """Whether a statement that starts so is under way at the database."""
+        if "postgresql" in self.kind:
+            sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1"
+        else:
+            sql = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE ?"
+        return int(self.query(sql, [f"{start}%"]).rows[0][0]) > 0
+
+    @property
+    def kind(self) -> str:
+        """The protocol of its database."""
+        assert self.node.configuration is not None
+        text = self.node.configuration.read_text()
+        return text.partition(f"[databases.{self.database}]")[2].partition('"')[2].partition(":")[0]

@@ -88,7 +88,7 @@ def test_a_killed_callers_transaction(caller: Caller) -> None:
     id = caller.begin(idle_timeout_s=100)
     caller.step(id, "INSERT INTO c VALUES (1, 'x')")
     dead = caller.begun(f"/v1/transactions/{id}/query", {"sql": sleep(caller, 5)})
-    time.sleep(0.2)
+    eventually(lambda: caller.runs(sleep(caller, 5)))
     began = time.monotonic()
     dead.close()
     eventually(lambda: held(caller) == 0)
@@ -135,11 +135,15 @@ def test_sessions_end_with_their_requests(caller: Caller) -> None:
 
 
 def test_two_requests_in_one_transaction(caller: Caller) -> None:
-    id = caller.begin()
-    slow = threading.Thread(target=caller.step, args=(id, sleep(caller, 0.5)))
+    caller.query("INSERT INTO c VALUES (1, 'x')")
+    other, id = caller.begin(), caller.begin()
+    update = "UPDATE c SET note = 'y'"
+    caller.step(other, update)
+    slow = threading.Thread(target=caller.step, args=(id, update))  # waits for the row
     slow.start()
-    time.sleep(0.15)
+    eventually(lambda: caller.step(other, "SELECT 1").status == 200 and caller.runs(update))
     assert caller.step(id, "SELECT 1").error["code"] == "transaction_busy"
+    caller.end(other)
     slow.join()
     assert caller.step(id, "SELECT 1").rows == [[1]]
     caller.end(id, "rollback")

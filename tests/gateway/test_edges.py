@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 
 import pytest
 
@@ -112,7 +111,7 @@ def test_reload_and_drain(which: str, maria: MariaDB, postgres: Postgres15) -> N
         sql = "SELECT 1 FROM (SELECT pg_sleep(3)) s" if which == "pg" else "SELECT SLEEP(3) + 1"
         running = caller.begun(f"/v1/transactions/{id}/query", {"sql": sql, "format": "arrays"})
         eventually(lambda: held(caller) == 1)
-        time.sleep(0.2)
+        eventually(lambda: caller.runs(sql))
         node.signal(signal.SIGTERM)
         response = running.getresponse()
         assert json.loads(response.read())["rows"] == [[1]]

@@ -2,10 +2,11 @@
 
 import http.client
 import json
-import time
+from pathlib import Path
 from typing import Any
 
 from tests.gateway.caller import Caller
+from tests.servers import MariaDB, Postgres15
 from tests.servers.processes import eventually
 
 
@@ -50,17 +51,35 @@ def test_errors(caller: Caller) -> None:
     assert answer.status == 400
 
 
+class Stalled:
+    """Whether what a server has to say waits in its socket, and has for some looks."""
+
+    def __init__(self, port: int) -> None:
+        self._end = f":{port:04X}"
+        self._seen: list[int] = []
+
+    def __call__(self) -> bool:
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        queued = sum(int(row[4].partition(":")[0], 16) for row in rows if row[1].endswith(self._end))
+        self._seen = [*self._seen[-4:], queued]
+        return len(self._seen) == 5 and queued > 0 and len(set(self._seen)) == 1
+
+
+def server(caller: Caller, maria: MariaDB, postgres: Postgres15) -> MariaDB | Postgres15:
+    return postgres if caller.database == "pg" else maria
+
+
 def memory(caller: Caller) -> int:
     with open(f"/proc/{caller.node.pid}/statm") as file:
         return int(file.read().split()[1]) * 4096
 
 
-def test_back_pressure(caller: Caller) -> None:
+def test_back_pressure(caller: Caller, maria: MariaDB, postgres: Postgres15) -> None:
     """100 MB to a caller that does not read: they stay at the server. A caller that goes frees it."""
     before = memory(caller)
     connection, response = begin(caller, numbers(caller, 100_000), format="arrays")
     assert response.status == 200
-    time.sleep(1.0)
+    eventually(Stalled(server(caller, maria, postgres).port))
     assert held(caller) == 1
     assert memory(caller) - before < 30_000_000
     connection.close()
@@ -68,9 +87,9 @@ def test_back_pressure(caller: Caller) -> None:
     eventually(lambda: held(caller) == 0)
 
 
-def test_a_slow_reader_gets_it_all(caller: Caller) -> None:
+def test_a_slow_reader_gets_it_all(caller: Caller, maria: MariaDB, postgres: Postgres15) -> None:
     connection, response = begin(caller, numbers(caller, 20_000), format="arrays")
-    time.sleep(0.3)
+    eventually(Stalled(server(caller, maria, postgres).port))
     lines = response.read().splitlines()
     connection.close()
     assert len(lines) == 20_002
