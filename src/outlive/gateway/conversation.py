@@ -124,7 +124,7 @@ class Conversation(ABC):
             if rows.overflow:
                 raise _overflowed(rows, failure.outcome) from None
             if self.deadline_passed and failure.outcome == "not_run":
-                raise Failure(503, "pool_full", f"No server connection was to be had for {timeout_s:g} s.") from None
+                raise self._turned_away(f"No server connection was to be had for {timeout_s:g} s.", "full") from None
             if self.deadline_passed:
                 raise _timed_out(timeout_s, failure.outcome) from None
             raise
@@ -207,10 +207,15 @@ class Conversation(ABC):
             self._entered.exception()  # looked at: nobody may wait for it any more
 
     def _turned_away(self, message: str, kind: str) -> Failure:
-        """The queue had no place, or the deadline in it passed; or the server refused the user."""
-        if kind == "full":
+        """The queue had no place, or the deadline in it passed; or the server refused the user, or cannot be reached."""
+        if kind == "full" and not self._is_away():
             return Failure(503, "pool_full", message)
         return Failure(503, "database_unavailable", message)
+
+    def _is_away(self) -> bool:
+        """Whether there is no connection for which it would have been worth to wait, and not because of others."""
+        pools = [server.pool for server in self.route.servers]
+        return not any(pool.server_full or len(pool.slots) > len(pool.dialing) + pool.closing_count for pool in pools)
 
 
 def _overflowed(rows: Rows, outcome: Any) -> Failure:

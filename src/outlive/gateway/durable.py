@@ -148,7 +148,10 @@ class Once:
             raise
         if not done.rows_affected:
             raise Failure(
-                409, "transaction_over", "The statement ended the transaction of its Idempotency-Key.", outcome="unknown"
+                409,
+                "transaction_over",
+                "The statement ended the transaction of its Idempotency-Key.",
+                outcome="unknown",
             )
 
     async def forget(self, conversation: Conversation) -> bool:
@@ -198,6 +201,4 @@ def _refused(failure: Failure) -> Failure:
     if failure.details.get("errno") == _LOCK_WAIT:
         return _busy()
     details = {name: value for name, value in failure.details.items() if name in ("sqlstate", "errno")}
-    return Failure(
-        503, "idempotency_unavailable", f"The key could not be written: {failure.message}", details=details
-    )
+    return Failure(503, "idempotency_unavailable", f"The key could not be written: {failure.message}", details=details)
