@@ -22,13 +22,17 @@ def serve(
     urls: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[URL]...", help="postgresql://user@host/database?password_env=NAME&max_connections=20, or mysql://"
+            metavar="[URL]...",
+            help="postgresql://user@host/database?password_env=NAME&max_connections=20, mysql://, or tcp://host:port",
         ),
     ] = None,
     *,
     config: Annotated[str | None, typer.Option(metavar="FILE", help="The configuration, a TOML file.")] = None,
     mysql: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="MySQL clients [127.0.0.1:6033].")] = None,
     postgres: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="PostgreSQL clients [127.0.0.1:6432].")] = None,
+    tcp: Annotated[
+        str | None, typer.Option(metavar=_ADDRESS, help="Clients of the tcp:// URL [127.0.0.1:6700].")
+    ] = None,
     redis: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Comes in a later version.")] = None,
     http: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Probes, metrics [127.0.0.1:8080].")] = None,
     admin: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Moves metrics to a port of their own.")] = None,
@@ -46,6 +50,7 @@ def serve(
     given = {
         "listen.mysql": mysql,
         "listen.postgres": postgres,
+        "listen.tcp": tcp,
         "listen.http": http,
         "listen.admin": admin,
         "log_level": log_level,

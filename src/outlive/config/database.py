@@ -23,8 +23,10 @@ _NOT_IN_URL: Final = frozenset({"scheme", "hosts", "users", "user", "database", 
 
 
 def name_of(url: DatabaseURL) -> str:
-    """The name under which clients ask for the database of a URL of the command line."""
-    return url.database or ANY_DATABASE
+    """The name under which clients ask for the database of a URL of the command line; of TCP, which asks for none, the
+    server's address.
+    """
+    return url.database or (str(url.hosts[0]) if url.scheme == "tcp" else ANY_DATABASE)
 
 
 def database_of_table(name: str, table: Mapping[str, Any], report: Report) -> tuple[Database | None, frozenset[str]]:
@@ -98,12 +100,15 @@ def _database(
     fields: dict[str, object] = {}
     _refuse_unknown([*values, *texts], report)
     _password({**texts, **values}, fields, report)
-    port = DEFAULT_PORTS.get(str(values.get("scheme", texts.get("scheme", "mysql"))), 0)
+    scheme = str(values.get("scheme", texts.get("scheme", "mysql")))
+    port = DEFAULT_PORTS.get(scheme)
     for option in explicit & DATABASE_OPTIONS.keys() - {"password"}:
         text = option not in values
         _field(option, values.get(option, texts.get(option)), text, fields, report, port)
     fields.setdefault("database", "")
-    if not fields["database"] and name != ANY_DATABASE:
+    if scheme == "tcp" and "database" not in values:
+        fields["database"] = ""  # a URL's path is the entry's name, and means nothing at the server
+    elif not fields["database"] and name != ANY_DATABASE:
         fields["database"] = name
     if "hosts" not in fields and not report.used:
         report("hosts", "There is no host.", f'Add url = "mysql://user@host/database" or hosts = ["host:{port}"].')
@@ -153,9 +158,9 @@ def _secret(path: str, source: str, value: object, report: Report) -> Secret | N
     return secret
 
 
-def _field(option: str, value: object, text: bool, fields: dict[str, object], report: Report, port: int) -> None:
+def _field(option: str, value: object, text: bool, fields: dict[str, object], report: Report, port: int | None) -> None:
     if option == "users":
-        users = _users(value, report)
+        users = secrets_of_table("users", value, report)
         if users is not None:
             fields[option] = users
         return
@@ -164,6 +169,9 @@ def _field(option: str, value: object, text: bool, fields: dict[str, object], re
     try:
         if option in _LISTS:
             value = _addresses(value, port)
+        elif option == "listen":
+            fields[option] = listen_address(value)
+            return
     except ValueError as error:
         report(option, f"{option}: {error}", "Write host or host:port.")
         return
@@ -173,20 +181,28 @@ def _field(option: str, value: object, text: bool, fields: dict[str, object], re
         report(option, f"{option} is {shown(value)} but {error}.", "Change it, or leave it out for its default.")
 
 
-def _addresses(value: object, port: int) -> list[Address]:
+def listen_address(value: object) -> Address:
+    """Where to listen; port 0 takes a free one. Raises ValueError with a sentence."""
+    if not isinstance(value, str):
+        raise ValueError("an address is text.")
+    return parse_address(value, lowest_port=0)
+
+
+def _addresses(value: object, port: int | None) -> list[Address]:
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise ValueError("must be a list of HOST:PORT.")
     return [parse_address(item, port) for item in items]
 
 
-def _users(value: object, report: Report) -> dict[str, Secret] | None:
+def secrets_of_table(option: str, value: object, report: Report) -> dict[str, Secret] | None:
+    """A table of names and their secrets, each a text or a reference. Reports what is wrong, below `option`."""
     if not isinstance(value, dict):
-        report("users", "users must be a table.", 'Write [databases.NAME.users] and lines of user = { env = "NAME" }.')
+        report(option, f"{option} must be a table.", f'Write [....{option}] and lines of NAME = {{ env = "VARIABLE" }}.')
         return None
-    users: dict[str, Secret] = {}
-    for user, entry in value.items():
-        path = f"users.{user}"
+    found: dict[str, Secret] = {}
+    for name, entry in value.items():
+        path = f"{option}.{name}"
         source, reference = "literal", entry
         if isinstance(entry, dict):
             if len(entry) != 1 or next(iter(entry)) not in _SOURCES:
@@ -197,8 +213,8 @@ def _users(value: object, report: Report) -> dict[str, Secret] | None:
             source, reference = next(iter(entry.items()))
         secret = _secret(path, source, reference, report)
         if secret is not None:
-            users[user] = secret
-    return users
+            found[name] = secret
+    return found
 
 
 def shown(value: object) -> str:

@@ -14,8 +14,15 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from outlive.config.addresses import Address, parse_address
-from outlive.config.database import database_of_table, database_of_url, name_of, remedy_for_unknown, shown
+from outlive.config.database import (
+    database_of_table,
+    database_of_url,
+    listen_address,
+    name_of,
+    remedy_for_unknown,
+    secrets_of_table,
+    shown,
+)
 from outlive.config.errors import ConfigError, Problem
 from outlive.config.http import Http, Principal
 from outlive.config.model import Config, Database, Listen
@@ -83,6 +90,7 @@ class _Loading:
         self.listen: dict[str, object] = {}
         self.http: dict[str, object] = {}
         self.principals: dict[str, Principal] = {}
+        self.statements: dict[str, str] = {}
         self.databases: dict[str, Database] = {}
         self.explicit: dict[str, frozenset[str]] = {}
         self.sources: dict[str, str] = {}
@@ -117,7 +125,7 @@ class _Loading:
     def take_top(self, environ: Mapping[str, str], flags: Mapping[str, str]) -> None:
         """The node's own options and listeners, from all three sources."""
         for name, value in self.tree.items():
-            if name not in ("databases", "listen", "http", "principals"):
+            if name not in ("databases", "listen", "http", "principals", "statements"):
                 self._take_one(name, value, False, (CONFIG_OPTIONS, self.top), self._in_file(name))
         listen = self.tree.get("listen", {})
         if not isinstance(listen, dict):
@@ -137,7 +145,12 @@ class _Loading:
                     self._take_one(name, flags[prefix + name], True, (options, values), report)
 
     def take_http(self) -> None:
-        """The file's `[http]` and `[principals.NAME]`."""
+        """The file's `[http]`, `[principals.NAME]` and `[statements]`."""
+        statements = self.tree.get("statements", {})
+        if not isinstance(statements, dict) or not all(isinstance(sql, str) and sql for sql in statements.values()):
+            self._in_file("statements")("", "statements must be a table of SQL.", 'Write [statements], NAME = "SQL".')
+            return
+        self.statements = statements
         self._take_table(self.tree.get("http", {}), HTTP_OPTIONS, self.http, "http")
         principals = self.tree.get("principals", {})
         if not isinstance(principals, dict):
@@ -152,7 +165,7 @@ class _Loading:
                     sentence = f"The principal {name} has no {option.name}."
                     self._in_file("principals", name)("", sentence, f"Add {option.name}, {option.words}.")
             if len(self.problems) == before:
-                self.principals[name] = Principal(**cast(Any, values))
+                self.principals[name] = Principal(name=name, **cast(Any, values))
 
     def _take_table(self, table: object, options: Mapping[str, Option], into: dict[str, object], *path: str) -> None:
         if not isinstance(table, dict):
@@ -160,6 +173,9 @@ class _Loading:
             self._in_file(*path)("", f"{where} must be a table.", f"Write [{where}].")
             return
         for name, value in table.items():
+            if name == "access_keys" and options is PRINCIPAL_OPTIONS:
+                into[name] = secrets_of_table(name, value, self._in_file(*path))
+                continue
             self._take_one(name, value, False, (options, into), self._in_file(*path, name))
 
     def take_tables(self) -> None:
@@ -215,6 +231,7 @@ class _Loading:
                 http=Http(**cast(Any, self.http)),
                 databases=self.databases,
                 principals=self.principals,
+                statements=self.statements,
                 origin=origin,
             )
             check_principals(found, report)
@@ -234,7 +251,7 @@ class _Loading:
         option = options[name]
         if options is LISTEN_OPTIONS:
             try:
-                into[name] = _listen_address(value)
+                into[name] = listen_address(value)
             except ValueError as error:
                 report("", f"{name}: {error}", "Write HOST:PORT, as 127.0.0.1:6432.")
             return
@@ -273,12 +290,6 @@ class _Loading:
     def _rule_report(self, path: str, sentence: str, remedy: str) -> None:
         line = line_of(self.lines, tuple(path.split(".")))
         self.problems.append(Problem(sentence, remedy, path, self.path if line and self.path else "", line))
-
-
-def _listen_address(value: object) -> Address:
-    if not isinstance(value, str):
-        raise ValueError("an address is text.")
-    return parse_address(value, lowest_port=0)
 
 
 def _syntax_problem(path: str, text: str, error: Exception) -> Problem:

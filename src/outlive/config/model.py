@@ -19,8 +19,8 @@ from outlive.config.secrets import EMPTY, Secret
 LogLevel = Literal["debug", "info", "warning", "error"]
 TlsMode = Literal["disabled", "required", "verify-ca", "verify-identity"]
 ClientConnection = Literal["session", "transaction"]
-ProxyProtocol = Literal["off", "required", "required-mysql", "required-postgres"]
-Protocol = Literal["mysql", "postgresql"]
+ProxyProtocol = Literal["off", "required", "required-mysql", "required-postgres", "required-tcp"]
+Protocol = Literal["mysql", "postgresql", "tcp"]
 PoolMode = Literal["transaction", "session"]
 Reset = Literal["auto", "always"]
 ClientAuthentication = Literal["scram-sha-256", "md5", "password", "cert"]
@@ -40,6 +40,10 @@ class Listen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Address,
         Meta(description="Clients that speak PostgreSQL."),
     ] = Address("127.0.0.1", 6432)
+    tcp: Annotated[
+        Address,
+        Meta(description="Clients of the one `tcp://` entry that has no `listen` of its own."),
+    ] = Address("127.0.0.1", 6700)
     http: Annotated[
         Address,
         Meta(description="`/healthz`, `/readyz` and `/metrics`; with principals, SQL over HTTP."),
@@ -50,8 +54,8 @@ class Listen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = None
 
     def of(self, protocol: str) -> Address:
-        """Where the clients of a protocol connect."""
-        return self.postgres if protocol == "postgresql" else self.mysql
+        """Where the clients of a protocol connect; of `tcp`, those of an entry without an address of its own."""
+        return {"mysql": self.mysql, "postgresql": self.postgres, "tcp": self.tcp}[protocol]
 
 
 class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -162,6 +166,19 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             )
         ),
     ] = "scram-sha-256"
+
+    listen: (
+        Annotated[
+            Address,
+            Meta(
+                description=(
+                    "TCP only. Where this entry's clients connect, `HOST:PORT`: their protocol names no database. "
+                    "Without it `listen.tcp`."
+                )
+            ),
+        ]
+        | None
+    ) = None
 
     # The budget and the queue.
     max_connections: Annotated[
@@ -368,6 +385,37 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ),
         ),
     ] = 60.0
+    evict_after_idle_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=86_400,
+            description=(
+                "TCP only. A connection without a byte for this long, the last one the server's, is taken for idle: "
+                "the one idle longest is closed while others wait for a full budget, and any at its `max_age_s` or at "
+                "a drain."
+            ),
+        ),
+    ] = 5.0
+    vanished_after_s: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=7200,
+            description=(
+                "TCP only. A client or server whose kernel does not answer for this long is gone (noticed up to 2 s "
+                "later): both sides are closed. A frozen function does not answer either."
+            ),
+        ),
+    ] = 3
+    send_proxy_protocol: Annotated[
+        bool,
+        Meta(
+            description=(
+                "TCP only. Each connection to the server begins with a PROXY protocol v2 header that names the client."
+            )
+        ),
+    ] = False
     pin_functions: Annotated[
         tuple[str, ...],
         Meta(
@@ -434,6 +482,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     http: Http = Http()
     databases: dict[str, Database] = {}
     principals: dict[str, Principal] = {}
+    statements: dict[str, str] = {}
 
     max_clients: Annotated[
         int,
@@ -607,6 +656,8 @@ SERVER_OPTIONS: Final = (
     "tls_cert",
     "tls_key",
     "channel_binding",
+    "evict_after_idle_s",
+    "vanished_after_s",
 )
 """Options of a Database that belong to its servers: databases on the same server share them."""
 
@@ -621,3 +672,20 @@ POSTGRESQL_OPTIONS: Final = (
     "channel_binding",
 )
 """Options of a Database that only PostgreSQL has."""
+
+TCP_OPTIONS: Final = ("listen", "evict_after_idle_s", "vanished_after_s", "send_proxy_protocol")
+"""Options of a Database that only TCP has."""
+
+SHARED_WITH_TCP: Final = (
+    "scheme",
+    "hosts",
+    "max_connections",
+    "max_waiters",
+    "acquire_timeout_s",
+    "connect_timeout_s",
+    "max_age_s",
+    "idle_timeout_s",
+    "dead_man_s",
+    "client_write_timeout_s",
+)
+"""Options of a Database that have a meaning without knowledge of its protocol, beside TCP_OPTIONS."""

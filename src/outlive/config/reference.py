@@ -13,11 +13,13 @@ from outlive.config.addresses import Address
 from outlive.config.model import SERVER_OPTIONS
 from outlive.config.options import (
     CONFIG_OPTIONS,
+    CONTENT_OPTIONS,
     DATABASE_OPTIONS,
     HTTP_OPTIONS,
     LISTEN_OPTIONS,
     PRINCIPAL_OPTIONS,
     REQUIRED,
+    TABLE_OPTIONS,
     Option,
 )
 from outlive.config.secrets import COMMAND_TIMEOUT_S, Secret
@@ -56,12 +58,14 @@ reporting = { file = "/run/secrets/reporting" }
 _URLS: Final = """\
 ## URLs
 
-`postgresql://user:password@host:port/database?option=value&option=value`, or `mysql://...`
+`postgresql://user:password@host:port/database?option=value&option=value`, `mysql://...`, or `tcp://host:port`
 
 - The path names the database, for clients and at the server. Without one the entry is called `*`: it serves clients
   that name no database, or one without an entry of its own. (PostgreSQL clients that name none mean the one that is
   called as their user. Without `*` they get error 3D000 where there is no entry, and MySQL clients the first entry.)
 - Every option of `[databases.NAME]` is a query parameter, except `users`; lists have commas between their items.
+- `tcp://host:port?listen=HOST:PORT` is for any other protocol (docs/tcp.md). It has no user; its path, if any, is only
+  the entry's name, by default `host:port`; and of the options only those that need no knowledge of the protocol.
 - Several hosts: `postgresql://user@db1,db2:5433/shop`. The default port is 5432, of MySQL 3306. An IPv6 address stands
   in brackets.
 - `postgres://`, `postgresql+psycopg://`, `mariadb://`, `mysql+pymysql://` and the like are accepted as they are. So are
@@ -118,6 +122,15 @@ def reference() -> str:
         _SERVERS.format(options=", ".join(f"`{name}`" for name in SERVER_OPTIONS)),
         _section("## [http]", "SQL over HTTP (docs/http.md), which is on where there is a principal.", HTTP_OPTIONS),
         _section("## [principals.NAME]", "Who may send SQL over HTTP. Loaded again with SIGHUP.", PRINCIPAL_OPTIONS),
+        _section(
+            "## [principals.NAME.rules]",
+            "What its statements may say (docs/rules.md). `[statements]` of the file gives SQL its name: "
+            '`item = "SELECT ..."`.',
+            CONTENT_OPTIONS,
+        ),
+        _section(
+            "## [principals.NAME.rules.tables.TABLE]", "What may be done with one table, or with several.", TABLE_OPTIONS
+        ),
     ]
     return "\n".join(parts)
 

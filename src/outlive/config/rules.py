@@ -12,7 +12,16 @@ import msgspec
 
 from outlive.config.addresses import Address, is_loopback
 from outlive.config.errors import Problem
-from outlive.config.model import ANY_DATABASE, POSTGRESQL_OPTIONS, SERVER_OPTIONS, Config, Database
+from outlive.config.http import Http
+from outlive.config.model import (
+    ANY_DATABASE,
+    POSTGRESQL_OPTIONS,
+    SERVER_OPTIONS,
+    SHARED_WITH_TCP,
+    TCP_OPTIONS,
+    Config,
+    Database,
+)
 
 Report = Callable[[str, str, str], None]
 
@@ -21,7 +30,7 @@ SPARE_DESCRIPTORS: Final = 64  # listeners, HTTP, the loop's own, certificate an
 ORCHESTRATOR_GRACE_S: Final = 30  # what orchestrators leave between SIGTERM and SIGKILL by default
 
 
-CONTROL_CONNECTIONS: Final = {"mysql": 1, "postgresql": 0}
+CONTROL_CONNECTIONS: Final = {"mysql": 1, "postgresql": 0, "tcp": 0}
 """The part of a budget that is reserved: MySQL's KILL needs a connection, PostgreSQL's CancelRequest has one of its own
 that counts for nothing.
 """
@@ -33,6 +42,12 @@ def check_database(name: str, database: Database, explicit: frozenset[str], repo
         report("", "A database has no name.", "Clients ask for it by name; * serves those that name none.")
     if name.endswith(REPLICA_SUFFIX):
         report("", f"The name {name} ends in .ro, which means the replicas of a database.", "Choose another name.")
+    if database.scheme == "tcp":
+        _check_tcp(database, explicit, report)
+        return
+    for option in TCP_OPTIONS:
+        if option in explicit:
+            report(option, f"{option} concerns TCP only, and this is {database.scheme}.", "Leave it out.")
     if not database.user and not database.passthrough:
         report("user", "There is no user to log in with.", "Add user and password, or passthrough = true.")
     if database.user in database.users:
@@ -58,6 +73,18 @@ def check_database(name: str, database: Database, explicit: frozenset[str], repo
                 report(option, f"{option} is set but tls is disabled.", 'Add tls = "verify-identity".')
 
 
+def _check_tcp(database: Database, explicit: frozenset[str], report: Report) -> None:
+    """What needs knowledge of the protocol is refused, rather than ignored."""
+    for option in sorted(explicit - {*SHARED_WITH_TCP, *TCP_OPTIONS}):
+        if option in ("user", "database") and not getattr(database, option):
+            continue  # a URL without one has an empty one
+        if option.startswith("tls"):
+            remedy = "Leave it out: TLS between client and server passes through as it is."
+        else:
+            remedy = "Leave it out: Outlive passes the bytes on, and knows nothing of them."
+        report(option, f"{option} has no meaning for tcp.", remedy)
+
+
 def _check_budget(database: Database, report: Report) -> None:
     control = CONTROL_CONNECTIONS[database.scheme]
     if database.max_connections <= control:
@@ -79,7 +106,7 @@ def _check_budget(database: Database, report: Report) -> None:
         )
 
 
-def _check_tls_files(options: Database | Config, names: tuple[str, ...], report: Report) -> None:
+def _check_tls_files(options: Database | Config | Http, names: tuple[str, ...], report: Report) -> None:
     for name in names:
         path = getattr(options, name)
         if path is not None and not (os.path.isfile(path) and os.access(path, os.R_OK)):
@@ -180,7 +207,7 @@ def check_principals(config: Config, report: Report) -> None:
     seen: dict[str, str] = {}
     for name, principal in config.principals.items():
         path = f"principals.{name}"
-        if not any((principal.api_key_sha256, principal.database_users)):  # one item for each way to be known
+        if not any((principal.api_key_sha256, principal.database_users, principal.access_keys)):  # one item for each way to be known
             report(path, f"Nothing says who {name} is.", "Add api_key_sha256, or another way to be known.")
         for key in principal.api_key_sha256:
             if not _SHA256.fullmatch(key):
@@ -196,6 +223,12 @@ def check_principals(config: Config, report: Report) -> None:
                     "Give each principal a key of its own.",
                 )
         _check_database_users(config, name, report)
+        _check_access_keys(config, name, report)
+        for statement in () if principal.rules is None else principal.rules.statements:
+            if statement not in config.statements:
+                report(
+                    f"{path}.rules", f"There is no statement {statement}.", "Add it to [statements], or leave it out."
+                )
         for asked in principal.databases:
             if asked.removesuffix(".ro") == ANY_DATABASE:
                 report(f"{path}.databases", f"{asked} is no database by name.", "Name each database it may use.")
@@ -207,6 +240,8 @@ def check_principals(config: Config, report: Report) -> None:
                     f"There is no database {asked}.",
                     f"Name one of {', '.join(sorted(config.databases))}.",
                 )
+            elif database.scheme == "tcp":
+                report(f"{path}.databases", f"{asked} is tcp, which speaks no SQL.", "Name another database.")
             elif not database.user:
                 report(
                     f"{path}.databases",
@@ -239,6 +274,30 @@ def _check_database_users(config: Config, name: str, report: Report) -> None:
             )
 
 
+def _check_access_keys(config: Config, name: str, report: Report) -> None:
+    """Of clients of the RDS Data API: their access keys, and what their ARNs mean."""
+    principal = config.principals[name]
+    path = f"principals.{name}"
+    for key in principal.access_keys:
+        others = [other for other, found in config.principals.items() if other != name and key in found.access_keys]
+        if others:
+            report(
+                f"{path}.access_keys.{key}",
+                f"{name} and {others[0]} have the same access key.",
+                "Give each principal access keys of its own.",
+            )
+    if principal.access_keys and not principal.arns:
+        report(f"{path}.access_keys", f"{name} has access keys, but no ARN means a database.", "Add arns.")
+    for arn, databases in principal.arns.items():
+        for database in databases:
+            if database not in principal.databases:
+                report(
+                    f"{path}.arns.{arn}",
+                    f"{database} is not one of the databases of {name}.",
+                    "Add it to databases, or leave it out here.",
+                )
+
+
 def check_node(config: Config, report: Report) -> None:
     """The rules of the node's own options."""
     if not config.databases:
@@ -259,6 +318,7 @@ def check_node(config: Config, report: Report) -> None:
         except ValueError:
             report("proxy_protocol_trusted", f"{network} is not a network.", "Write 10.0.0.0/8, 192.0.2.7 or fd00::/8.")
     _check_tls_files(config, ("tls_cert", "tls_key", "tls_client_ca"), report)
+    _check_tls_files(config.http, ("tls_cert", "tls_key"), lambda name, *said: report(f"http.{name}", *said))
     for option, given in (("tls_client_ca", config.tls_client_ca), ("tls_required", config.tls_required)):
         if given and config.tls_cert is None:
             report(option, f"{option} is set but there is no certificate.", "Add tls_cert and tls_key.")
@@ -282,6 +342,14 @@ def _check_ports(config: Config, report: Report) -> None:
         first = taken.setdefault(address, name)
         if first != name:
             report(f"listen.{name}", f"{name} and {first} both listen on {address}.", "Give one of them another port.")
+    for name, database in config.databases_of("tcp").items():
+        address = database.listen or listen.tcp
+        if address.port and taken.setdefault(address, name) != name:
+            report(
+                f"databases.{name}.listen",
+                f"{name} and {taken[address]} both listen on {address}.",
+                f'Give {name} an address of its own, as listen = "127.0.0.1:{address.port + 1}".',
+            )
 
 
 def descriptors_needed(config: Config) -> int:

@@ -18,8 +18,14 @@ MAX_URL_CHARACTERS: Final = 8192  # a URL with a token of 2 KiB and a dozen host
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9]*)((?:\+[A-Za-z0-9]+)?)://")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")
-_SCHEMES: Final = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql", "postgres": "postgresql"}
-_LATER: Final = frozenset({"redis", "rediss", "valkey", "valkeys", "tcp"})
+_SCHEMES: Final = {
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "tcp": "tcp",
+}
+_LATER: Final = frozenset({"redis", "rediss", "valkey", "valkeys"})
 _ESCAPE: Final = "Write special characters of user and password as %-escapes (@ is %40, / is %2F, ? is %3F)."
 
 # The drivers' names for TLS options (MySQL's command line, SQLAlchemy, libpq, JDBC).
@@ -34,6 +40,11 @@ _ALIASES: Final = {
     "sslcert": "tls_cert",
     "ssl_key": "tls_key",
     "sslkey": "tls_key",
+}
+_FORM: Final = {
+    "mysql": "Write mysql://user:password@host/database.",
+    "postgresql": "Write postgresql://user:password@host/database.",
+    "tcp": "Write tcp://host:port.",
 }
 _SSLMODE: Final = {
     "disable": "disabled",
@@ -167,15 +178,21 @@ def _scheme(url: str) -> tuple[str, int]:
     if name in _SCHEMES:
         return _SCHEMES[name], match.end()
     if name in _LATER:
-        raise UrlError("Redis comes in a later version.", "This one serves postgresql:// and mysql:// only.")
-    raise UrlError(f"The scheme {name}:// is not known.", "Write postgresql://, mysql:// or mariadb://.")
+        raise UrlError(
+            "Redis comes in a later version.",
+            "This one serves postgresql:// and mysql://, and anything else as tcp:// without multiplexing.",
+        )
+    raise UrlError(
+        f"The scheme {name}:// is not known.",
+        "Write postgresql://, mysql:// or mariadb://; tcp://host:port for another protocol.",
+    )
 
 
 def _hosts(text: str, scheme: str) -> tuple[Address, ...]:
     if not text:
-        raise UrlError("The URL names no host.", f"Write {scheme}://user:password@host/database.")
+        raise UrlError("The URL names no host.", _FORM[scheme])
     try:
-        return tuple(parse_address(host, DEFAULT_PORTS[scheme]) for host in text.split(","))
+        return tuple(parse_address(host, DEFAULT_PORTS.get(scheme)) for host in text.split(","))
     except ValueError as error:
         raise UrlError(str(error), "Hosts are host, host:port or [IPv6]:port, with commas between.") from None
 

@@ -36,6 +36,25 @@ class ProxyHeader(NamedTuple):
     local: bool
 
 
+def proxy_header(source: tuple[str, int] | None, destination: tuple[str, int] | None) -> bytes:
+    """The header that tells a server whose connection this is: IP addresses and ports of the client, and of where it
+    connected. LOCAL where either is not known.
+    """
+    if source is None or destination is None:
+        return _SIGNATURE + bytes((_LOCAL, _UNSPECIFIED, 0, 0))
+    addresses = [ipaddress.ip_address(host.partition("%")[0]) for host, _ in (source, destination)]
+    code, size = (0x11, 4) if all(address.version == 4 for address in addresses) else (0x21, 16)
+    body = b"".join(_packed(address, size) for address in addresses)
+    body += b"".join(port.to_bytes(2, "big") for _, port in (source, destination))
+    return _SIGNATURE + bytes((_PROXY, code)) + len(body).to_bytes(2, "big") + body
+
+
+def _packed(address: ipaddress.IPv4Address | ipaddress.IPv6Address, size: int) -> bytes:
+    """An IPv4 address beside one of IPv6 is written as that, mapped (RFC 4291, 2.5.5.2)."""
+    packed = address.packed
+    return packed if len(packed) == size else bytes(10) + b"\xff\xff" + packed
+
+
 class ProxyHeaderReader:
     """Reads one header from the first bytes of a connection, in whatever pieces they come."""
 

@@ -4,6 +4,7 @@ import os
 import resource
 import select
 import socket
+import struct
 import sys
 from typing import Protocol
 
@@ -19,7 +20,7 @@ class SocketLike(Protocol):
 
     def fileno(self) -> int: ...
 
-    def setsockopt(self, level: int, name: int, value: int, /) -> None: ...
+    def setsockopt(self, level: int, name: int, value: int | bytes, /) -> None: ...
 
     def getsockopt(self, level: int, name: int, size: int, /) -> bytes: ...
 
@@ -57,6 +58,33 @@ def arm_probe(sock: SocketLike, *, limit_s: int) -> None:
     # With this set the kernel ends idle connections by it too, and no longer by the count (tcp(7)).
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit_s * 1000)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def watch_peer(sock: SocketLike, *, limit_s: int) -> None:
+    """Learn within limit_s (seconds, and one more) that an idle peer vanished without a word.
+
+    As `arm_probe`, but for a connection that may stay for long with data on its way: keepalive is silent then, and the
+    kernel's own limit would end a peer that is only slow to read. Ask `unacknowledged_s` for that.
+    Raises OSError on a socket that is gone.
+    """
+    if sock.family not in _TCP_FAMILIES:
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
+    # One probe goes out each second; the kernel ends the connection when as many have had no answer. More than 127 it
+    # does not count: then they go out less often.
+    every_s = -(-limit_s // 120)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, every_s)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, every_s)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, max(1, limit_s // every_s - 1))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def reset_at_close(sock: SocketLike) -> None:
+    """Let the close of this socket be a RST: its peer must not take what it has got for all there is.
+
+    Raises OSError on a socket that is gone.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def relax_probe(sock: SocketLike, *, keepalive_s: int) -> None:

@@ -76,7 +76,7 @@ class Books(Generic[S, W]):
         self.obstacles = 0
         self.paused = False
         self.draining = False
-        self.dialing: S | None = None
+        self.dialing: dict[S, None] = {}
         self.closing_count = 0
         self.last_closed_at = -inf
         self.server_full = False
@@ -114,7 +114,7 @@ class Books(Generic[S, W]):
             self.control[slot] = None
         else:
             self.slots[slot] = None
-            self.dialing = slot
+            self.dialing[slot] = None
             self.expect(slot, keypool)
         return slot
 
@@ -131,8 +131,8 @@ class Books(Generic[S, W]):
         """Take it out of whatever its state holds it in, before it gets another state."""
         if slot.state in (IDLE, CHECKING):
             del slot.keypool.idle[slot]
-        elif slot is self.dialing:
-            self.dialing = None
+        elif slot.state == DIALING:
+            self.dialing.pop(slot, None)  # one of the control connections is not in it
         self.expect(slot, None)
 
     def lend(self, slot: S, waiter: W) -> None:
@@ -222,8 +222,10 @@ class Books(Generic[S, W]):
 
     @property
     def may_open(self) -> bool:
-        """Growth is one dial at a time: released slots serve most of a burst meanwhile, and no server is stormed."""
-        return self.dialing is None and self.has_room and not self.paused
+        """Growth is one dial at a time where slots are released: they serve most of a burst meanwhile, and no server is
+        stormed.
+        """
+        return len(self.dialing) < self.limits.max_dials and self.has_room and not self.paused
 
     @property
     def has_idle(self) -> bool:

@@ -19,6 +19,8 @@ class Limits:
     """The most connections of one key, None for no limit but the budget."""
     groups: Callable[[Hashable], Iterable[tuple[Hashable, int]]] | None = None
     """The groups that a key belongs to, as all keys of one user, and the most connections of each of them."""
+    max_dials: int = 1
+    """The most dials under way at once. Above 1 only where no lease ever ends on a connection that serves again."""
     max_waiters: int = 10_000
     max_age_s: float = 1800.0
     """A connection ends at between 80 % and 100 % of this, so that those dialled together do not end together."""
@@ -39,6 +41,8 @@ class Limits:
             )
         if self.max_per_key is not None and self.max_per_key < 1:
             raise ValueError(f"max_per_key is {self.max_per_key}: it must be at least 1")
+        if self.max_dials < 1:
+            raise ValueError(f"max_dials is {self.max_dials}: it must be at least 1")
         if self.max_waiters < 0:
             raise ValueError(f"max_waiters is {self.max_waiters}: it must not be negative")
         for name in ("max_age_s", "idle_timeout_s", "ping_interval_s"):

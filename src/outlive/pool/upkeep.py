@@ -62,11 +62,11 @@ def look_after(books: Books[S, W], slot: S, now: float) -> None:
 
 
 def grow(books: Books[S, W], now: float) -> None:
-    if not books.may_open or now < books.backoff.retry_at:
-        return
-    head = head_of_queue(books, to_open=True)
-    wanted = books.keypools[head.key] if head is not None else key_below_min_idle(books, now)
-    if wanted is not None:
+    while books.may_open and now >= books.backoff.retry_at:
+        head = head_of_queue(books, to_open=True)
+        wanted = books.keypools[head.key] if head is not None else key_below_min_idle(books, now)
+        if wanted is None:
+            return
         books.actions.append(Dial(books.open(wanted.key)))
 
 

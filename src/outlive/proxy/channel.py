@@ -174,9 +174,13 @@ class Channel(asyncio.Protocol):
             if self.transport.get_write_buffer_size():
                 self.services.closing[self] = self.services.now
             else:
-                with contextlib.suppress(OSError):  # gone already
-                    end_writing(self.transport.get_extra_info("socket"))
+                self._end_writing()
             self.transport.close()
+
+    def _end_writing(self) -> None:
+        if self.transport is not None:
+            with contextlib.suppress(OSError):  # gone already
+                end_writing(self.transport.get_extra_info("socket"))
 
     @property
     def unsent_bytes(self) -> int:

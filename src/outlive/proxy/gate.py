@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
-from outlive.net.proxy_protocol import ProxyHeaderReader, ProxyProtocolError
+from outlive.net.proxy_protocol import ProxyHeader, ProxyHeaderReader, ProxyProtocolError
 
 if TYPE_CHECKING:
     from outlive.proxy.channel import Channel
@@ -18,13 +18,14 @@ _ENCRYPTED_FACTOR: Final = 4
 class Gate(ABC):
     """One login of one client. Nothing of it reaches a server before it succeeded."""
 
-    __slots__ = ("_channel", "_encrypted_bytes", "_proxy", "_services", "crowded", "since")
+    __slots__ = ("_channel", "_encrypted_bytes", "_header", "_proxy", "_services", "crowded", "since")
 
     def __init__(self, channel: Channel, services: Services) -> None:
         self._channel: Any = channel
         self._services: Any = services
         self._encrypted_bytes = 0
         self._proxy: ProxyHeaderReader | None = None
+        self._header: ProxyHeader | None = None
         self.crowded = False
         """There are max_clients already, each of them at work."""
         self.since = services.time()
@@ -84,6 +85,7 @@ class Gate(ABC):
         self._proxy = None
         if header.source is not None:
             self._channel.peer = header.source[0]
+        self._header = header
         self.greet()
         return rest
 

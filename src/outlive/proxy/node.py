@@ -31,7 +31,10 @@ from outlive.proxy.operator import Operator
 from outlive.proxy.postgres.assembly import PostgresAssembly
 from outlive.proxy.postgres.services import PostgresServices
 from outlive.proxy.sweep import sweep
-from outlive.proxy.wire import Wire
+from outlive.proxy.tcp.assembly import TCPAssembly
+from outlive.proxy.tcp.services import TCPServices
+from outlive.proxy.tcp.wire import TCPWire
+from outlive.proxy.wire import Listener, Wire
 
 log = logging.getLogger("outlive.node")
 
@@ -76,14 +79,15 @@ class Node:
         self.stopped = asyncio.Event()
         mysql = MySQLAssembly(self.metrics, config.node)
         postgres = PostgresAssembly(self.metrics, config.node)
+        tcp = TCPAssembly(self.metrics, config.node)
         self._wires = [
             Wire(mysql, MySQLServices(config, self.metrics, mysql.routes)),
             Wire(postgres, PostgresServices(config, self.metrics, postgres.routes)),
+            TCPWire(tcp, TCPServices(config, self.metrics, tcp.routes)),
         ]
         operator = Operator(self._wires, lambda: self.config, self.reload)
         for wire in self._wires:
             wire.services.operator = operator
-        self._listeners: list[asyncio.Server] = []
         self._operations: list[Operations] = []
         self._opening: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -95,7 +99,7 @@ class Node:
         listener_certificates = _listener_certificates(config)
         self._apply(config, listener_certificates)
         for wire in self._wires:
-            await self._listen(wire)
+            await self._listen(wire, config)
         await self._open_operations()  # last: `/readyz` is 200 when clients can connect
         for number, call in (
             (signal.SIGTERM, self.stopped.set),
@@ -109,8 +113,8 @@ class Node:
 
     @property
     def addresses(self) -> dict[str, Address]:
-        """Where it listens, by protocol."""
-        return {wire.protocol: wire.address for wire in self._wires if wire.address is not None}
+        """Where it listens, by protocol; of TCP by entry."""
+        return {found.name: found.address for wire in self._wires for found in wire.listeners.values()}
 
     async def _open_operations(self) -> None:
         listen = self.config.listen
@@ -123,21 +127,19 @@ class Node:
                 metrics=not own_metrics,
                 more=routes(lambda: self.config, self._wires),
                 max_requests=MAX_CONCURRENT + (self.config.http.max_connections if self.config.principals else 0),
+                http=lambda: self.config.http,
             )
         )
         if listen.admin is not None:
             self._operations.append(await serve_operations(listen.admin.host, listen.admin.port, self, probes=False))
 
-    async def _listen(self, wire: Wire) -> None:
-        """Opens the wire's listener where the configuration has a database for its clients."""
-        if wire.address is not None or not wire.is_served(self.config):
-            return
-        address = self.config.listen.of(wire.protocol)
-        listener = await self._loop.create_server(
-            wire.services.new_channel, address.host, address.port, backlog=BACKLOG
-        )
-        self._listeners.append(listener)
-        wire.address = Address(address.host, listener.sockets[0].getsockname()[1])
+    async def _listen(self, wire: Wire, config: Config) -> None:
+        """Opens the wire's listeners where the configuration has databases for their clients."""
+        for key, (name, (host, port), new_channel) in wire.doors(config).items():
+            if key not in wire.listeners:
+                server = await self._loop.create_server(new_channel, host, port, backlog=BACKLOG)
+                address = Address(host, server.sockets[0].getsockname()[1])
+                wire.listeners[key] = Listener(name, address, server)
 
     def _apply(self, config: Config, listener_certificates: Certificates | None) -> None:
         """Raises CertificateError before anything is changed."""
@@ -172,17 +174,19 @@ class Node:
         self.config = config
         self.metrics.reloads_ok += 1
         log.info("reloaded")
-        for wire in self._wires:
-            if wire.address is None and wire.is_served(config):
-                self._opening = self._loop.create_task(self._open(wire))
+        self._opening = self._loop.create_task(self._open_and_close(config))
         return True
 
-    async def _open(self, wire: Wire) -> None:
-        """The first database of another protocol came with a reload."""
-        try:
-            await self._listen(wire)
-        except OSError as error:
-            log.error("no listener", extra=fields(protocol=wire.protocol, reason=error.strerror))
+    async def _open_and_close(self, config: Config) -> None:
+        """Listeners for what came with a reload; those of what it took away close."""
+        for wire in self._wires:
+            for key in wire.listeners.keys() - wire.doors(config).keys():
+                wire.listeners.pop(key).server.close()
+        for wire in self._wires:
+            try:
+                await self._listen(wire, config)
+            except OSError as error:
+                log.error("no listener", extra=fields(protocol=wire.protocol, reason=error.strerror))
 
     # -- drain -------------------------------------------------------------------------------------
 
@@ -195,8 +199,8 @@ class Node:
         await asyncio.sleep(config.drain_delay_s)
         for wire in self._wires:
             wire.services.draining = True
-        for listener in self._listeners:
-            listener.close()
+            for listener in wire.listeners.values():
+                listener.server.close()
         await self._end_clients(config.drain_timeout_s)
         await self._close_servers()
         if self._sweeper is not None:

@@ -45,6 +45,9 @@ class Services(ABC):
     spare_clients: ClassVar[int] = 0
     """How many above max_clients may say what they want before they are turned away."""
 
+    shares_connections: ClassVar[bool] = True
+    """Whether leases are shorter than their clients, so that the sweep limits how long one is held in silence."""
+
     def __init__(self, config: Config, metrics: Metrics, routes: Routes[Any]) -> None:
         self._loop = asyncio.get_running_loop()
         self.metrics = metrics

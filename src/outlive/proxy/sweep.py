@@ -53,12 +53,12 @@ def sweep(services: Services, servers: list[Server]) -> None:
         services.gates.pop(channel, None)
     services.look_after()
     for server in servers:
-        for connection in list(server.pool.slots):
+        for connection in list(server.pool.slots) if services.shares_connections else ():
             if connection.state == LEASED:
                 _look_at(services, connection, now)
                 _look_for_server(connection)
         server.sweep(now)
-        if server.pool.waiters and server not in services.pressed:
+        if services.shares_connections and server.pool.waiters and server not in services.pressed:
             services.pressed.add(server)
             _press(services, server)
 

@@ -1,6 +1,10 @@
-"""One wire protocol of a node: its listener's clients and its servers."""
+"""One wire protocol of a node: its listeners' clients and its servers."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
 
 from outlive.config.addresses import Address
 from outlive.config.model import Config
@@ -9,22 +13,41 @@ from outlive.proxy.assembly import Assembly
 from outlive.proxy.services import Services
 
 
+class Door(NamedTuple):
+    """A listener that the configuration asks for: its name in the log, where, and what its clients' sockets become."""
+
+    name: str
+    address: Address
+    new_channel: Callable[[], asyncio.Protocol]
+
+
+class Listener(NamedTuple):
+    """One that is open, and where."""
+
+    name: str
+    address: Address
+    server: asyncio.Server
+
+
 class Wire:
-    """`assembly` knows the servers, `services` the clients. `address` is where it listens, None where it does not."""
+    """`assembly` knows the servers, `services` the clients. `listeners` are open, each for the door of its key."""
 
     def __init__(self, assembly: Assembly, services: Services) -> None:
         self.assembly = assembly
         self.services = services
-        self.address: Address | None = None
+        self.listeners: dict[Hashable, Listener] = {}
 
     @property
     def protocol(self) -> str:
         """Its name, as in the configuration's URLs."""
         return self.assembly.protocol
 
-    def is_served(self, config: Config) -> bool:
-        """Whether the configuration has a database of this protocol."""
-        return bool(config.databases_of(self.assembly.protocol))
+    def doors(self, config: Config) -> dict[Hashable, Door]:
+        """One, where the configuration has a database of this protocol."""
+        protocol = self.protocol
+        if not config.databases_of(self.assembly.protocol):
+            return {}
+        return {protocol: Door(protocol, config.listen.of(protocol), self.services.new_channel)}
 
     def apply(self, config: Config, certificates: dict[Address, Certificates | None], now: float) -> None:
         """See `Assembly.apply`."""

@@ -191,7 +191,7 @@ def test_the_environment_and_flags_win(tmp_path: Path) -> None:
         (PG + "min_idle = 21\n", "min_idle (21) must be at most max_connections (20)."),
         (PG + "scheme = 'mysql'\n", "scheme is given twice"),
         ("[databases.a]\nurl = 'postgres://h/a?passthrough=1&auth_query=x'\n", "there is no user to run it"),
-        ("[databases.a]\nscheme = 'oracle'\nhosts = ['h']\n", 'must be "mysql" or "postgresql"'),
+        ("[databases.a]\nscheme = 'oracle'\nhosts = ['h']\n", 'must be "mysql", "postgresql" or "tcp"'),
         (SHOP + "[databases.b]\nurl = 'postgres://u@db:3306/b'\n", "b is postgresql and shop is mysql"),
         ("[databases.a]\nuser = 'u'\n", "There is no host"),
         ("[databases.a]\nhosts = []\nuser = 'u'\n", "hosts is [] but must be"),
