@@ -34,8 +34,8 @@ system-%:
 	@touch $@ .venv/.server
 
 # The drivers of node in the versions that package.json names, and the servers' data folders, made once a machine.
-.venv/.node: $(wildcard tests/clients/node/package.json) | .venv/bin/python
-	@if [ -e tests/clients/node/package.json ]; then cd tests/clients/node && npm install --silent --no-package-lock --no-audit --no-fund; fi
+.venv/.node: $(wildcard tests/clients/node/package.json tests/gateway/*/package.json) | .venv/bin/python
+	@for folder in $(dir $^); do (cd $$folder && npm install --silent --no-package-lock --no-audit --no-fund) || exit 1; done
 	@touch $@
 
 node_servers: .venv/.dev .venv/.node

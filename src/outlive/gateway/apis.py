@@ -9,10 +9,13 @@ from starlette.routing import BaseRoute
 from outlive.config.model import Config
 from outlive.gateway.answering import Answering
 from outlive.gateway.api import Api
+from outlive.gateway.neon.api import Neon
+from outlive.gateway.users import DatabaseUsers
 from outlive.proxy.wire import Wire
 
 
 def routes(config: Callable[[], Config], wires: Sequence[Wire]) -> list[BaseRoute]:
     """For the HTTP listener. `config` gives the configuration at hand."""
     answering = Answering(config, wires)
-    return [*Api(answering).routes()]
+    users = DatabaseUsers(answering.databases)
+    return [*Api(answering).routes(), *Neon(answering, users).routes()]

@@ -6,7 +6,7 @@ Source of the numbers: pg_type.dat of PostgreSQL.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from outlive.gateway.cells import NULL, ascii_text, document, integer, number, text
@@ -48,7 +48,7 @@ _NAMES: Final = {
     2950: "uuid",
     3802: "jsonb",
 }
-_ARRAYS: Final = {
+ARRAYS: Final = {
     1000: 16,
     1001: 17,
     1003: 19,
@@ -73,7 +73,8 @@ _ARRAYS: Final = {
     2951: 2950,
     3807: 3802,
 }
-_ARRAY_OF: Final = {element: array for array, element in _ARRAYS.items()}
+"""The types of arrays, and those of their elements."""
+_ARRAY_OF: Final = {element: array for array, element in ARRAYS.items()}
 _OIDS: Final = {name: oid for oid, name in _NAMES.items()}
 TYPES: Final = {
     **{name: oid for name, oid in _OIDS.items() if oid in _ARRAY_OF},
@@ -90,15 +91,16 @@ Encoder = Callable[[bytes], bytes]
 
 def name_of(oid: int) -> str:
     """What the database calls it; the number of a type that is no built-in one."""
-    if oid in _ARRAYS:
-        return _NAMES[_ARRAYS[oid]] + "[]"
+    if oid in ARRAYS:
+        return _NAMES[ARRAYS[oid]] + "[]"
     return _NAMES.get(oid, str(oid))
 
 
 # -- values ---------------------------------------------------------------------------------------
 
 
-def _boolean(value: bytes) -> bytes:
+def boolean(value: bytes) -> bytes:
+    """true or false."""
     return b"true" if value == b"t" else b"false"
 
 
@@ -118,7 +120,7 @@ def _unescaped(value: bytes) -> bytes:
 
 
 _ENCODERS: Final[dict[int, Encoder]] = {
-    16: _boolean,
+    16: boolean,
     17: _binary,
     20: integer,
     21: bytes,
@@ -138,12 +140,12 @@ _ENCODERS: Final[dict[int, Encoder]] = {
 }
 
 
-def encoder(oid: int) -> Encoder:
-    """From the server's text to JSON."""
-    element = _ARRAYS.get(oid)
+def encoder(oid: int, encoders: Mapping[int, Encoder] = _ENCODERS) -> Encoder:
+    """From the server's text to JSON; what `encoders` lacks is text."""
+    element = ARRAYS.get(oid)
     if element is None:
-        return _ENCODERS.get(oid, text)
-    of_element = _ENCODERS.get(element, text)
+        return encoders.get(oid, text)
+    of_element = encoders.get(element, text)
     return lambda value: _array(value, of_element)
 
 
@@ -213,7 +215,7 @@ def _text(parameter: Typed, oid: int) -> bytes:
     if oid == _BYTEA:
         return b"\\x" + as_bytes(value).hex().encode()
     if isinstance(value, list) and oid not in (114, 3802):
-        return _literal(value, _ARRAYS.get(oid, UNKNOWN))
+        return _literal(value, ARRAYS.get(oid, UNKNOWN))
     if oid in (114, 3802) and isinstance(value, str):
         return as_text(value)  # the document's own text
     found = as_text(value)
