@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from outlive.config.content import ContentRules
+from outlive.config.secrets import Secret
+
 
 class Http(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Limits of SQL over HTTP, which is on as soon as there is a principal."""
@@ -18,6 +21,41 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             description="Most connections to the HTTP port; a request on a further one is 503. Read at the start only.",
         ),
     ] = 4000
+    tls_cert: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "File of the certificate chain (PEM) of the HTTP port; with it the port speaks TLS only, the probes"
+                " too. Read again when it changes."
+            )
+        ),
+    ] = None
+    tls_key: Annotated[
+        str | None,
+        Meta(description="File of its key (PEM)."),
+    ] = None
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=1000,
+            description=(
+                'Origins (`https://app.example.com`) whose pages may call `/v1` from browsers; `"*"` is every page. The'
+                " key must then be in the page's hands."
+            ),
+        ),
+    ] = ()
+    request_timeout_s: Annotated[
+        float,
+        Meta(ge=0.1, le=3600, description="A request must have come with all of its body within this time; else 408."),
+    ] = 30.0
+    response_timeout_s: Annotated[
+        float,
+        Meta(ge=0.1, le=3600, description="A caller that takes nothing of its response for this long is ended."),
+    ] = 30.0
+    keep_alive_s: Annotated[
+        float,
+        Meta(ge=0.1, le=3600, description="How long a connection to the HTTP port may wait for another request."),
+    ] = 15.0
     request_max_bytes: Annotated[
         int,
         Meta(ge=1024, le=1_073_741_824, description="Longest request; a longer one is 413."),
@@ -58,6 +96,22 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             description="The table for `idempotency = \"database\"`, in each database; `SCHEMA.NAME` works too.",
         ),
     ] = "outlive_idempotency"
+    rules_sql_max_bytes: Annotated[
+        int,
+        Meta(ge=64, le=1_048_576, description="Longest statement of a principal that has rules; it has to be parsed."),
+    ] = 16_384
+    rules_parse_timeout_s: Annotated[
+        float,
+        Meta(ge=0.05, le=60, description="Longest parsing of a statement for the rules; then it is refused."),
+    ] = 2.0
+    rules_cache_entries: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Most parsed statements that are kept; those that differ in literals only are one.",
+        ),
+    ] = 4096
     idempotency_keep_s: Annotated[
         float,
         Meta(ge=1, le=86_400, description="How long the answer to a request with an Idempotency-Key is kept."),
@@ -120,6 +174,26 @@ class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ),
         ),
     ] = False
+    access_keys: Annotated[
+        dict[str, Secret],
+        Meta(
+            description=(
+                "Access keys with which clients of the RDS Data API sign (Signature Version 4) as this principal: each"
+                " id with its secret, or `{ env = ... }`, `{ file = ... }`, `{ command = ... }`. Invent them: AWS is"
+                " not asked."
+            )
+        ),
+    ] = {}
+    arns: Annotated[
+        dict[str, tuple[str, ...]],
+        Meta(
+            description=(
+                "What the ARNs of RDS Data API clients mean: each resourceArn, and each secretArn that makes a"
+                " difference, with a list of the principal's databases. A request means those that all its ARNs in here"
+                " name, and of them the one that its `database` names, or the first."
+            )
+        ),
+    ] = {}
     read_only: Annotated[
         bool,
         Meta(description="Whether all it sends runs in transactions that cannot write."),
@@ -147,3 +221,23 @@ class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             description="Most requests and open transactions at once; a further one is 429. It leaves others room.",
         ),
     ] = 1000
+    rate: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Most requests a second, in the long run; a further one is 429. 0: no such limit.",
+        ),
+    ] = 0.0
+    burst: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000, description="How many requests may come at once before `rate` counts."),
+    ] = 100
+    rules: (
+        Annotated[
+            ContentRules,
+            Meta(description="`[principals.NAME.rules]`: what its statements may say; without it, anything."),
+        ]
+        | None
+    ) = None
+    name: str = ""  # NAME, not an option of its own

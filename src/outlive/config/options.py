@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from outlive.config.addresses import Address
+from outlive.config.content import ContentRules, TableRules
 from outlive.config.http import Http, Principal
 from outlive.config.model import Config, Database, Listen
 from outlive.config.secrets import Secret
@@ -40,7 +41,9 @@ class Option:
         """The value as the option's type. `text`: it came as a string. Raises ValueError with what it must be."""
         try:
             return msgspec.convert(value, self.type, strict=not text)
-        except msgspec.ValidationError:
+        except msgspec.ValidationError as error:
+            if self.words == "a table" and isinstance(value, dict):
+                raise ValueError(f"is not as it must be: {error}") from None  # names the place, never the value
             raise ValueError(f"must be {self.words}") from None
 
 
@@ -73,8 +76,8 @@ def _words(base: Any, meta: msgspec.Meta) -> str:
         *most, last = (f'"{value}"' for value in get_args(base))
         return f"{', '.join(most)} or {last}" if most else last
     if origin is tuple:
-        return f"a list of {_SIMPLE[get_args(base)[0]]}"
-    if origin is dict:
+        return f"a list of {_words(get_args(base)[0], msgspec.Meta())}"
+    if origin is dict or (isinstance(base, type) and issubclass(base, msgspec.Struct)):
         return "a table"
     if base in (int, float):
         return f"{_SIMPLE[base]} from {meta.ge:g} to {_plain(meta.le)}"
@@ -91,4 +94,6 @@ CONFIG_OPTIONS: Final = options_of(Config)
 LISTEN_OPTIONS: Final = options_of(Listen)
 DATABASE_OPTIONS: Final = options_of(Database)
 HTTP_OPTIONS: Final = options_of(Http)
+CONTENT_OPTIONS: Final = options_of(ContentRules)
+TABLE_OPTIONS: Final = options_of(TableRules)
 PRINCIPAL_OPTIONS: Final = options_of(Principal)

@@ -128,9 +128,7 @@ def reference() -> str:
             '`item = "SELECT ..."`.',
             CONTENT_OPTIONS,
         ),
-        _section(
-            "## [principals.NAME.rules.tables.TABLE]", "What may be done with one table, or with several.", TABLE_OPTIONS
-        ),
+        _section("## [principals.NAME.rules.tables.TABLE]", "What may be done with a table.", TABLE_OPTIONS),
     ]
     return "\n".join(parts)
 

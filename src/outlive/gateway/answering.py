@@ -25,8 +25,10 @@ from outlive.gateway.failure import Failure
 from outlive.gateway.idempotency import Answer, Idempotency
 from outlive.gateway.keeping import Keeping
 from outlive.gateway.principals import Principals, Way
+from outlive.gateway.rules.guard import Guard
 from outlive.gateway.transactions import Transactions
 from outlive.observe.log import fields
+from outlive.observe.metrics import Tally
 from outlive.proxy.wire import Wire
 
 log = logging.getLogger("outlive.gateway")
@@ -43,7 +45,8 @@ class Answering:
 
     def __init__(self, config: Callable[[], Config], wires: Sequence[Wire]) -> None:
         self.config = config
-        self.databases = Databases(wires)
+        refused = wires[0].services.metrics.rules_refused if wires else Tally()
+        self.databases = Databases(wires, Guard(config, refused))
         self.principals = Principals()
         self.transactions = Transactions(config().node, self.principals.leave)
         self._idempotency = Idempotency(asyncio.get_running_loop().time)

@@ -11,9 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
 
+from outlive.config.http import Principal
 from outlive.gateway.channel import InProcessChannel
 from outlive.gateway.failure import Failure, bad_request, draining, lost
 from outlive.gateway.rows import Rows
+from outlive.gateway.rules.canon import Reading
+from outlive.gateway.rules.guard import Guard
 from outlive.wire import ProtocolError
 
 Isolation = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
@@ -24,12 +27,14 @@ CANCEL_S: Final = 5.0
 class Statement(NamedTuple):
     """SQL and its parameters: a sequence where they are positional, a mapping where they are named.
 
-    `as_text`: where the protocol has prepared statements and plain text (MySQL), it is sent as text.
+    `as_text`: where the protocol has prepared statements and plain text (MySQL), it is sent as text. `name`: without
+    SQL, one of the configuration's statements.
     """
 
     sql: str
     parameters: Sequence[Any] | dict[str, Any] = ()
     as_text: bool = False
+    name: str = ""
 
 
 class Done(NamedTuple):
@@ -66,6 +71,7 @@ class Conversation(ABC):
         self.user: str = route.database.user
         """As whom it logs in."""
         self.channel = channel
+        self.guard: Guard | None = None
         self.client: Any = None
         self.closed = False
         self.deadline_passed = False
@@ -107,7 +113,16 @@ class Conversation(ABC):
     def cancel(self) -> None:
         """Cancels the statement that is under way, a write too."""
 
+    @property
+    @abstractmethod
+    def reading(self) -> Reading:
+        """How the server reads a text of this session."""
+
     # -- for requests ------------------------------------------------------------------------------
+
+    async def admit(self, principal: Principal, statement: Statement) -> Statement:
+        """The statement as the principal may run it; it asks the rules. Raises Failure."""
+        return statement if self.guard is None else await self.guard.admit(principal, self.reading, statement)
 
     async def run(self, statement: Statement, rows: Rows, timeout_s: float) -> Done:
         """Runs one statement, which is cancelled after `timeout_s`. Raises Failure, with what became of it."""

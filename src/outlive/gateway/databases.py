@@ -10,6 +10,7 @@ from outlive.gateway.conversation import Conversation
 from outlive.gateway.failure import Failure
 from outlive.gateway.mysql.conversation import MySQLConversation
 from outlive.gateway.postgres.conversation import PostgresConversation
+from outlive.gateway.rules.guard import Guard
 from outlive.proxy.mysql.services import MySQLServices
 from outlive.proxy.postgres.services import PostgresServices
 from outlive.proxy.wire import Wire
@@ -18,7 +19,8 @@ from outlive.proxy.wire import Wire
 class Databases:
     """The node's, which a reload changes."""
 
-    def __init__(self, wires: Sequence[Wire]) -> None:
+    def __init__(self, wires: Sequence[Wire], guard: Guard | None = None) -> None:
+        self._guard = guard
         self._services: list[Any] = [wire.services for wire in wires]
         self._user: str | None = None
 
@@ -38,6 +40,7 @@ class Databases:
         if services is None:
             raise Failure(404, "no_such_database", "There is no such database.")
         conversation = _conversation(services, name)
+        conversation.guard = self._guard
         if self._user is not None:
             conversation.user = self._user
         await conversation.open()

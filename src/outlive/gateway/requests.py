@@ -19,7 +19,8 @@ Parameters = Annotated[
         )
     ),
 ]
-Sql = Annotated[str, Meta(min_length=1, description="One statement.")]
+Sql = Annotated[str, Meta(description="One statement.")]
+Name = Annotated[str, Meta(description="Instead of sql: the name of a statement of the configuration.")]
 Timeout = Annotated[float, Meta(gt=0, description="Seconds; at most the principal's max_time_s.")]
 MaxRows = Annotated[int, Meta(ge=1, description="At most the principal's max_rows.")]
 Database = Annotated[str, Meta(min_length=1, description="NAME of the configuration, or NAME.ro.")]
@@ -28,7 +29,8 @@ Database = Annotated[str, Meta(min_length=1, description="NAME of the configurat
 class InTransaction(Struct, forbid_unknown_fields=True, kw_only=True):
     """One statement in a transaction that is open."""
 
-    sql: Sql
+    sql: Sql = ""
+    name: Name = ""
     parameters: Parameters = []
     format: Form = "objects"
     stream: bool = False
@@ -37,8 +39,8 @@ class InTransaction(Struct, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def statement(self) -> Statement:
-        """For the session."""
-        return Statement(self.sql, self.parameters)
+        """For the session. Raises Failure."""
+        return _statement(self.sql, self.name, self.parameters)
 
 
 class Query(InTransaction, forbid_unknown_fields=True, kw_only=True):
@@ -50,16 +52,18 @@ class Query(InTransaction, forbid_unknown_fields=True, kw_only=True):
 class Part(Struct, forbid_unknown_fields=True, kw_only=True):
     """One statement of a batch."""
 
-    sql: Sql
+    sql: Sql = ""
+    name: Name = ""
     parameters: Parameters = []
 
 
 class Batch(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Either `statements`, or one `sql` with `parameter_sets`; all in one transaction."""
+    """Either `statements`, or one `sql` (or `name`) with `parameter_sets`; all in one transaction."""
 
     database: Database
     statements: Annotated[list[Part], Meta(max_length=10_000)] = []
     sql: str = ""
+    name: Name = ""
     parameter_sets: Annotated[list[list[Any] | dict[str, Any]], Meta(max_length=10_000)] = []
     format: Form = "objects"
     isolation: Isolation | None = None
@@ -68,13 +72,12 @@ class Batch(Struct, forbid_unknown_fields=True, kw_only=True):
 
     def parts(self) -> list[Statement]:
         """What is to run. Raises Failure."""
-        if bool(self.statements) == bool(self.sql and self.parameter_sets) or bool(self.sql) != bool(
-            self.parameter_sets
-        ):
+        one = bool(self.sql or self.name)
+        if bool(self.statements) == one or one != bool(self.parameter_sets):
             raise bad_request("A batch has either statements, or sql and parameter_sets.")
         if self.statements:
-            return [Statement(part.sql, part.parameters) for part in self.statements]
-        return [Statement(self.sql, parameters) for parameters in self.parameter_sets]
+            return [_statement(part.sql, part.name, part.parameters) for part in self.statements]
+        return [_statement(self.sql, self.name, parameters) for parameters in self.parameter_sets]
 
 
 class Begin(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -85,6 +88,12 @@ class Begin(Struct, forbid_unknown_fields=True, kw_only=True):
     read_only: bool = False
     idle_timeout_s: Annotated[float, Meta(gt=0, description="At most transaction_idle_timeout_s.")] | None = None
     timeout_s: Annotated[float, Meta(gt=0, description="At most transaction_timeout_s.")] | None = None
+
+
+def _statement(sql: str, name: str, parameters: list[Any] | dict[str, Any]) -> Statement:
+    if bool(sql) == bool(name):
+        raise bad_request("A statement has either sql or name.")
+    return Statement(sql, parameters, name=name)
 
 
 T = TypeVar("T")

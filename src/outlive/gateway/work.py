@@ -53,11 +53,13 @@ async def query(job: Job, databases: Databases, principal: Principal, asked: Que
     conversation = job.conversation = await databases.open(asked.database)
     timeout_s = limited(asked.timeout_s, principal.max_time_s)
     try:
+        statement = await conversation.admit(principal, asked.statement)
+        job.go_on()
         if not principal.read_only:
             if job.once is not None and not asked.database.endswith(READ_ONLY_SUFFIX):
-                await job.once.begin(conversation, [asked.statement], None, timeout_s)
-                return await _uncommitted(conversation.run(asked.statement, rows, timeout_s))
-            done = await conversation.run(asked.statement, rows, timeout_s)
+                await job.once.begin(conversation, [statement], None, timeout_s)
+                return await _uncommitted(conversation.run(statement, rows, timeout_s))
+            done = await conversation.run(statement, rows, timeout_s)
             if conversation.in_transaction:
                 raise Failure(
                     400,
@@ -68,7 +70,7 @@ async def query(job: Job, databases: Databases, principal: Principal, asked: Que
             return done
         await conversation.begin(isolation=None, read_only=True)
         job.go_on()
-        done = await conversation.run(asked.statement, rows, timeout_s)
+        done = await conversation.run(statement, rows, timeout_s)
         await conversation.command("ROLLBACK")
         return done
     finally:
@@ -83,6 +85,20 @@ async def _uncommitted(running: Awaitable[Done]) -> Done:
         if failure.outcome == "done":
             failure.outcome = "failed"
         raise
+
+
+async def _admitted(
+    conversation: Conversation, principal: Principal, statements: Sequence[Statement]
+) -> list[Statement]:
+    """All of them, before any runs. Raises Failure, with the index of the statement."""
+    admitted: list[Statement] = []
+    for index, statement in enumerate(statements):
+        try:
+            admitted.append(await conversation.admit(principal, statement))
+        except Failure as failure:
+            failure.details["statement"] = index
+            raise
+    return admitted
 
 
 class Writing:
@@ -118,6 +134,8 @@ async def batch(
     results: list[bytes] = []
     left = http.response_max_bytes
     try:
+        statements = await _admitted(conversation, principal, statements)
+        job.go_on()
         if job.once is None or principal.read_only or asked.database.endswith(READ_ONLY_SUFFIX):
             await conversation.begin(
                 isolation=asked.isolation, read_only=principal.read_only or read_only, deferrable=deferrable
@@ -178,8 +196,10 @@ async def step(
 ) -> Done:
     """One statement in a transaction. Raises Failure."""
     conversation = job.conversation = transaction.conversation
+    statement = await conversation.admit(principal, asked.statement)
+    job.go_on()
     try:
-        done = await conversation.run(asked.statement, rows, limited(asked.timeout_s, principal.max_time_s))
+        done = await conversation.run(statement, rows, limited(asked.timeout_s, principal.max_time_s))
     except Failure as failure:
         with suppress(Failure):
             await conversation.confirm()

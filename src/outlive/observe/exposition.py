@@ -29,6 +29,7 @@ _NODE_COUNTERS: Final[tuple[tuple[str, str, Callable[[Metrics], float]], ...]] =
 _NODE_TALLIES: Final[tuple[tuple[str, str, str, Callable[[Metrics], Mapping[str, int]]], ...]] = (
     ("outlive_clients_refused", "Connections closed before a login.", "reason", lambda m: m.refused),
     ("outlive_client_logins_refused", "Logins of clients that failed.", "reason", lambda m: m.logins_refused),
+    ("outlive_rules_refused", "Statements over HTTP that rules refused.", "rule", lambda m: m.rules_refused),
     ("outlive_errors", "Errors that Outlive itself gave clients.", "kind", lambda m: m.errors),
 )
 _NODE_GAUGES: Final[tuple[tuple[str, str, Callable[[Metrics], float]], ...]] = (

@@ -138,6 +138,7 @@ class Metrics:
         "refused",
         "reloads_failed",
         "reloads_ok",
+        "rules_refused",
         "servers",
     )
 
@@ -154,6 +155,7 @@ class Metrics:
         self.bytes_to_clients = 0
         self.reloads_ok = 0
         self.reloads_failed = 0
+        self.rules_refused = Tally()  # statements over HTTP that a principal's rules refused, by rule
         self.servers: dict[str, ServerMetrics] = {}
 
     def server(self, name: str) -> ServerMetrics:

@@ -58,6 +58,7 @@ def test_every_counter_shows() -> None:
         "refused": "clients_refused_total",
         "logins_refused": "client_logins_refused_total",
         "errors": "errors_total",
+        "rules_refused": "rules_refused_total",
     }
     for attribute, name in tallies.items():
         getattr(metrics, attribute).add("some", 3)

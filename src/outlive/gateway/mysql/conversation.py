@@ -12,8 +12,10 @@ from outlive.gateway.mysql.reply import MySQLReply, PrepareReply, ResultReply
 from outlive.gateway.mysql.types import bound
 from outlive.gateway.placeholders import questions
 from outlive.gateway.rows import Rows
+from outlive.gateway.rules.canon import Reading
 from outlive.proxy.mysql.entry import MySQLEntry
 from outlive.proxy.mysql.gate import OFFERED
+from outlive.session.mysql.analysis import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from outlive.session.mysql.client_session import ClientSession
 from outlive.wire.mysql import constants as wire
 from outlive.wire.mysql.ok import ERR
@@ -141,6 +143,12 @@ class MySQLConversation(Conversation):
     def is_read_only(self) -> bool:
         """See `Conversation`. A START TRANSACTION of the caller's own would have begun another one."""
         return bool(self.client.session.status & wire.SERVER_STATUS_IN_TRANS_READONLY)
+
+    @property
+    def reading(self) -> Reading:
+        """See `Conversation`."""
+        mode = self.client.session.mode
+        return Reading("mysql", not mode & NO_BACKSLASH_ESCAPES, bool(mode & ANSI_QUOTES))
 
     def cancel(self) -> None:
         """See `Conversation`."""

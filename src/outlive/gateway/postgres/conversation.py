@@ -12,6 +12,7 @@ from outlive.gateway.postgres.client import RequestPostgresClient
 from outlive.gateway.postgres.reply import PostgresReply
 from outlive.gateway.postgres.types import bound
 from outlive.gateway.rows import Rows
+from outlive.gateway.rules.canon import Reading
 from outlive.proxy.postgres.entry import PostgresEntry
 from outlive.session.postgres.client_session import ClientSession
 from outlive.session.postgres.replay import intern
@@ -116,6 +117,12 @@ class PostgresConversation(Conversation):
     def is_read_only(self) -> bool:
         """See `Conversation`. Nothing that runs inside can change it, and what ends the transaction shows."""
         return self.in_transaction
+
+    @property
+    def reading(self) -> Reading:
+        """See `Conversation`."""
+        settings = self.client.session.reported.values
+        return Reading("postgres", settings.get(b"standard_conforming_strings") == b"off")
 
     def cancel(self) -> None:
         """See `Conversation`."""
