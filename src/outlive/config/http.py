@@ -221,6 +221,16 @@ class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             description="Most requests and open transactions at once; a further one is 429. It leaves others room.",
         ),
     ] = 1000
+    jwt: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=1000,
+            description=(
+                "Who sends a JSON Web Token of `[jwt.NAME]` is this principal where the token's claim is VALUE: each is"
+                " `NAME/VALUE`."
+            ),
+        ),
+    ] = ()
     rate: Annotated[
         float,
         Meta(

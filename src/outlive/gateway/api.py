@@ -22,6 +22,7 @@ from outlive.config.http import Principal
 from outlive.gateway import work
 from outlive.gateway.answering import Answering, Worker, gone, response
 from outlive.gateway.conversation import Done
+from outlive.gateway.endpoint import Endpoint
 from outlive.gateway.failure import Failure
 from outlive.gateway.idempotency import Answer
 from outlive.gateway.openapi import openapi
@@ -45,7 +46,7 @@ class Api:
         """For the HTTP listener."""
 
         def post(path: str, endpoint: Callable[[Request, str, Principal], Awaitable[Any]]) -> Route:
-            return Route(path, self._answering.guarded(endpoint, told), methods=["POST"])
+            return Route(path, Endpoint(self._answering.guarded(endpoint, told), self._config))
 
         return [
             post("/v1/query", self._query),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 import uvicorn
@@ -18,12 +18,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from outlive import __version__
+from outlive.config.http import Http
+from outlive.gateway.connection import HttpConnection
+from outlive.gateway.encryption import Encryption
 from outlive.observe.exposition import expose
 from outlive.observe.metrics import Metrics
 
 BACKLOG: Final = 1024
 MAX_CONCURRENT: Final = 64  # probes and a few scrapers; more is a mistake that must not take the clients' memory
-KEEP_ALIVE_S: Final = 15  # the usual scrape interval, so that a scraper keeps its connection
+LOOK_S: Final = 1.0
 STOP_S: Final = 1  # an answer takes milliseconds; who still reads after this is cut off
 
 
@@ -76,14 +79,25 @@ class _Server(uvicorn.Server):
 class Operations:
     """A running HTTP listener."""
 
-    def __init__(self, server: uvicorn.Server, task: asyncio.Task[None], port: int) -> None:
+    def __init__(self, server: uvicorn.Server, task: asyncio.Task[None], port: int, http: Callable[[], Http]) -> None:
         self._server = server
         self._task = task
+        self._http = http
+        self._loop = asyncio.get_running_loop()
+        self._looking = self._loop.call_later(LOOK_S, self._look)
         self.port = port
+
+    def _look(self) -> None:
+        now, http = self._loop.time(), self._http()
+        for connection in list(self._server.server_state.connections):
+            if isinstance(connection, HttpConnection):
+                connection.look(now, http)
+        self._looking = self._loop.call_later(LOOK_S, self._look)
 
     async def close(self) -> None:
         """Stop listening, let answers finish for up to STOP_S, and close. May be called again."""
         self._server.should_exit = True
+        self._looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait({self._task}, timeout=STOP_S + 1)
         if not self._task.done():
@@ -99,15 +113,19 @@ async def serve_operations(
     metrics: bool = True,
     more: Sequence[BaseRoute] = (),
     max_requests: int = MAX_CONCURRENT,
+    http: Callable[[], Http] = Http,
 ) -> Operations:
     """Listen and serve in the running loop. Raises OSError when the address cannot be had; port 0 takes a free one.
 
-    `more` are further routes, and `max_requests` how many connections there may be for all.
+    `more` are further routes, and `max_requests` how many connections there may be for all. `http` gives the limits
+    at hand, and the files of TLS: raises CertificateError where they cannot be used.
     """
+    encryption = Encryption(http) if http().tls_cert is not None else None
     listener = _listen(host, port)
     config = uvicorn.Config(
         operations_app(state, probes=probes, metrics=metrics, more=more),
-        http="httptools",
+        http=HttpConnection,
+        ssl_context_factory=None if encryption is None else lambda *_: encryption.context,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -115,12 +133,11 @@ async def serve_operations(
         server_header=False,
         date_header=False,
         limit_concurrency=max_requests,
-        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_S,
     )
     server = _Server(config)
     task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]), name="operations")
-    return Operations(server, task, listener.getsockname()[1])
+    return Operations(server, task, listener.getsockname()[1], http)
 
 
 def _listen(host: str, port: int) -> socket.socket:
