@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from outlive import __version__
 from outlive.config.http import Principal
-from outlive.gateway import work
+from outlive.gateway import docs_page, work
 from outlive.gateway.answering import Answering, Worker, gone, response
 from outlive.gateway.conversation import Done
 from outlive.gateway.endpoint import Endpoint
@@ -56,7 +56,11 @@ class Api:
             post("/v1/transactions/{id}/commit", self._commit),
             post("/v1/transactions/{id}/rollback", self._rollback),
             Route("/openapi.json", self._openapi),
+            *docs_page.routes(self._off, lambda why: response(told(why))),
         ]
+
+    def _off(self) -> Failure | None:
+        return None if self._config().principals else SQL_OFF
 
     async def _openapi(self, request: Request) -> Response:
         if not self._config().principals:

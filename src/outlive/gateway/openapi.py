@@ -20,15 +20,24 @@ _REQUESTS: Final[dict[str, tuple[Any, str, str]]] = {
     "/v1/transactions/{id}/commit": (None, "Ended", "Commits a transaction."),
     "/v1/transactions/{id}/rollback": (None, "Ended", "Rolls a transaction back."),
 }
+_EXAMPLES: Final[dict[str, Any]] = {
+    "/v1/query": {"database": "shop", "sql": "SELECT 1 AS one"},
+    "/v1/batch": {"database": "shop", "statements": [{"sql": "SELECT 1 AS one"}, {"sql": "SELECT 2 AS two"}]},
+    "/v1/transactions": {"database": "shop"},
+    "/v1/transactions/{id}/query": {"sql": "SELECT :n + 1 AS sum", "parameters": {"n": {"type": "int", "value": 1}}},
+}
 _ERRORS: Final = {
     "400": "The request is wrong, or the database refused the statement.",
     "401": "No valid API key.",
     "403": "The principal may not use this database.",
     "404": "No such database or transaction, or SQL over HTTP is off.",
     "409": "The transaction is busy, or over.",
+    "405": "The path takes POST only.",
+    "408": "The request did not come in time.",
     "413": "The request is too large.",
     "422": "The Idempotency-Key came with another request before.",
     "429": "The principal has as much under way as it may; nothing has run.",
+    "431": "The request's head is too large.",
     "500": "Outlive failed; `outcome` is unknown.",
     "502": "The connection to the database was lost; `outcome` is unknown.",
     "503": "No server connection was to be had in time; nothing has run.",
@@ -103,7 +112,8 @@ def _operation(path: str, type: Any, answer: str, summary: str) -> dict[str, Any
         found["parameters"].append({"name": "id", "in": "path", "required": True, "schema": _TEXT})
     if type is not None:
         schema = {"$ref": f"#/components/schemas/{type.__name__}"}
-        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        content = {"schema": schema, "example": _EXAMPLES[path]}
+        found["requestBody"] = {"required": True, "content": {"application/json": content}}
     return found
 
 
