@@ -198,7 +198,7 @@ def _addresses(value: object, port: int | None) -> list[Address]:
 def secrets_of_table(option: str, value: object, report: Report) -> dict[str, Secret] | None:
     """A table of names and their secrets, each a text or a reference. Reports what is wrong, below `option`."""
     if not isinstance(value, dict):
-        report(option, f"{option} must be a table.", f'Write [....{option}] and lines of NAME = {{ env = "VARIABLE" }}.')
+        report(option, f"{option} must be a table.", 'Write lines of NAME = { env = "VARIABLE" } in it.')
         return None
     found: dict[str, Secret] = {}
     for name, entry in value.items():

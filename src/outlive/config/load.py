@@ -25,13 +25,23 @@ from outlive.config.database import (
 )
 from outlive.config.errors import ConfigError, Problem
 from outlive.config.http import Http, Principal
+from outlive.config.jwt import Jwt
 from outlive.config.model import Config, Database, Listen
-from outlive.config.options import CONFIG_OPTIONS, HTTP_OPTIONS, LISTEN_OPTIONS, PRINCIPAL_OPTIONS, REQUIRED, Option
+from outlive.config.options import (
+    CONFIG_OPTIONS,
+    HTTP_OPTIONS,
+    JWT_OPTIONS,
+    LISTEN_OPTIONS,
+    PRINCIPAL_OPTIONS,
+    REQUIRED,
+    Option,
+)
 from outlive.config.origin import Origin
 from outlive.config.rules import (
     Report,
     check_database,
     check_file_limit,
+    check_issuers,
     check_node,
     check_principals,
     check_protocols,
@@ -91,6 +101,7 @@ class _Loading:
         self.http: dict[str, object] = {}
         self.principals: dict[str, Principal] = {}
         self.statements: dict[str, str] = {}
+        self.jwt: dict[str, Jwt] = {}
         self.databases: dict[str, Database] = {}
         self.explicit: dict[str, frozenset[str]] = {}
         self.sources: dict[str, str] = {}
@@ -125,7 +136,7 @@ class _Loading:
     def take_top(self, environ: Mapping[str, str], flags: Mapping[str, str]) -> None:
         """The node's own options and listeners, from all three sources."""
         for name, value in self.tree.items():
-            if name not in ("databases", "listen", "http", "principals", "statements"):
+            if name not in ("databases", "listen", "http", "principals", "statements", "jwt"):
                 self._take_one(name, value, False, (CONFIG_OPTIONS, self.top), self._in_file(name))
         listen = self.tree.get("listen", {})
         if not isinstance(listen, dict):
@@ -151,6 +162,7 @@ class _Loading:
             self._in_file("statements")("", "statements must be a table of SQL.", 'Write [statements], NAME = "SQL".')
             return
         self.statements = statements
+        self._take_jwt()
         self._take_table(self.tree.get("http", {}), HTTP_OPTIONS, self.http, "http")
         principals = self.tree.get("principals", {})
         if not isinstance(principals, dict):
@@ -166,6 +178,22 @@ class _Loading:
                     self._in_file("principals", name)("", sentence, f"Add {option.name}, {option.words}.")
             if len(self.problems) == before:
                 self.principals[name] = Principal(name=name, **cast(Any, values))
+
+    def _take_jwt(self) -> None:
+        issuers = self.tree.get("jwt", {})
+        if not isinstance(issuers, dict):
+            self._in_file("jwt")("", "jwt must be tables.", "Write [jwt.NAME].")
+            return
+        for name, table in issuers.items():
+            values: dict[str, object] = {}
+            before = len(self.problems)
+            self._take_table(table, JWT_OPTIONS, values, "jwt", name)
+            for option in JWT_OPTIONS.values():
+                if option.default is REQUIRED and option.name not in values and len(self.problems) == before:
+                    sentence = f"The issuer {name} has no {option.name}."
+                    self._in_file("jwt", name)("", sentence, f"Add {option.name}, {option.words}.")
+            if len(self.problems) == before:
+                self.jwt[name] = Jwt(**cast(Any, values))
 
     def _take_table(self, table: object, options: Mapping[str, Option], into: dict[str, object], *path: str) -> None:
         if not isinstance(table, dict):
@@ -232,8 +260,10 @@ class _Loading:
                 databases=self.databases,
                 principals=self.principals,
                 statements=self.statements,
+                jwt=self.jwt,
                 origin=origin,
             )
+            check_issuers(found, report)
             check_principals(found, report)
             check_node(found, report)
             check_file_limit(found, file_limit, report)

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -202,12 +203,43 @@ def check_users(databases: Mapping[str, Database], report: Report) -> None:
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
+def check_issuers(config: Config, report: Report) -> None:
+    """Where the keys of JSON Web Tokens come from, and whom their claims mean."""
+    for name, issuer in config.jwt.items():
+        if bool(issuer.jwks_file) == bool(issuer.jwks_url):
+            report(f"jwt.{name}", f"{name} needs one of jwks_file and jwks_url.", "Say where its public keys are.")
+        if issuer.jwks_url and not _may_be_fetched(issuer.jwks_url):
+            report(
+                f"jwt.{name}.jwks_url",
+                "The keys would be fetched without TLS, or the URL is none.",
+                "Write https://HOST/PATH; http:// is for loopback only.",
+            )
+    meant: dict[str, str] = {}
+    for name, principal in config.principals.items():
+        for subject in principal.jwt:
+            issued, slash, value = subject.partition("/")
+            if issued not in config.jwt or not slash or not value:
+                report(f"principals.{name}.jwt", f"There is no issuer {issued}, or no value.", "Write NAME/VALUE.")
+            elif meant.setdefault(subject, name) != name:
+                report(f"principals.{name}.jwt", f"{name} and {meant[subject]} are both {subject}.", "Choose one.")
+
+
+def _may_be_fetched(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+    except ValueError:
+        return False
+
+
 def check_principals(config: Config, report: Report) -> None:
     """Who may send SQL over HTTP: the keys' hashes, and the databases."""
     seen: dict[str, str] = {}
     for name, principal in config.principals.items():
         path = f"principals.{name}"
-        if not any((principal.api_key_sha256, principal.database_users, principal.access_keys)):  # one item for each way to be known
+        # One item for each way to be known.
+        if not any((principal.api_key_sha256, principal.database_users, principal.access_keys, principal.jwt)):
             report(path, f"Nothing says who {name} is.", "Add api_key_sha256, or another way to be known.")
         for key in principal.api_key_sha256:
             if not _SHA256.fullmatch(key):

@@ -10,6 +10,8 @@ from outlive.config.model import Config
 from outlive.gateway.answering import Answering
 from outlive.gateway.api import Api
 from outlive.gateway.neon.api import Neon
+from outlive.gateway.planetscale.api import PlanetScale
+from outlive.gateway.rds.api import RdsDataApi
 from outlive.gateway.users import DatabaseUsers
 from outlive.proxy.wire import Wire
 
@@ -18,4 +20,5 @@ def routes(config: Callable[[], Config], wires: Sequence[Wire]) -> list[BaseRout
     """For the HTTP listener. `config` gives the configuration at hand."""
     answering = Answering(config, wires)
     users = DatabaseUsers(answering.databases)
-    return [*Api(answering).routes(), *Neon(answering, users).routes()]
+    dialects = (Neon(answering, users), PlanetScale(answering, users), RdsDataApi(answering))
+    return [*Api(answering).routes(), *(route for dialect in dialects for route in dialect.routes())]

@@ -1,6 +1,7 @@
 """Named parameters: `:name` in the text becomes the protocol's own placeholder.
 
-What stands in quotes, comments and dollar quotes is left alone, and so are `::` casts and `:=`. Positional parameters
+What stands in quotes, comments and dollar quotes is left alone, and so are `::` casts and `:=`. `:1` is a parameter
+where there is a value of that name; else it may be the bound of an array's slice. Positional parameters
 are the database's own, `$1` or `?`, and need nothing of this.
 """
 
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from outlive.gateway.failure import bad_request
 
-_NAME: Final = r":(?P<name>[A-Za-z_]\w*)"
+_NAME: Final = r":(?P<name>[A-Za-z0-9_]\w*)"
 _POSTGRES: Final = re.compile(
     r"""(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'      # escapes with backslashes
       | '(?:[^']|'')*' | "(?:[^"]|"")*"
@@ -67,7 +68,7 @@ def _replace(pattern: re.Pattern[str], sql: str, values: Mapping[str, Any], plac
         pieces.append(sql[position : found.start()])
         position = found.end()
         name = found["name"]
-        if name is not None:
+        if name is not None and (name in values or not name[0].isdigit()):
             if name not in values:
                 raise bad_request(f"The statement has the parameter :{name}, the request does not.")
             pieces.append(place(name))
