@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from outlive.config.addresses import Address
 from outlive.config.http import Http, Principal
+from outlive.config.jwt import Jwt
 from outlive.config.origin import Origin
 from outlive.config.secrets import EMPTY, Secret
 
@@ -483,6 +484,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     databases: dict[str, Database] = {}
     principals: dict[str, Principal] = {}
     statements: dict[str, str] = {}
+    jwt: dict[str, Jwt] = {}
 
     max_clients: Annotated[
         int,

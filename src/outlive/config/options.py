@@ -11,6 +11,7 @@ import msgspec
 from outlive.config.addresses import Address
 from outlive.config.content import ContentRules, TableRules
 from outlive.config.http import Http, Principal
+from outlive.config.jwt import Jwt
 from outlive.config.model import Config, Database, Listen
 from outlive.config.secrets import Secret
 
@@ -95,5 +96,6 @@ LISTEN_OPTIONS: Final = options_of(Listen)
 DATABASE_OPTIONS: Final = options_of(Database)
 HTTP_OPTIONS: Final = options_of(Http)
 CONTENT_OPTIONS: Final = options_of(ContentRules)
+JWT_OPTIONS: Final = options_of(Jwt)
 TABLE_OPTIONS: Final = options_of(TableRules)
 PRINCIPAL_OPTIONS: Final = options_of(Principal)

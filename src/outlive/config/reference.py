@@ -16,6 +16,7 @@ from outlive.config.options import (
     CONTENT_OPTIONS,
     DATABASE_OPTIONS,
     HTTP_OPTIONS,
+    JWT_OPTIONS,
     LISTEN_OPTIONS,
     PRINCIPAL_OPTIONS,
     REQUIRED,
@@ -128,6 +129,7 @@ def reference() -> str:
             '`item = "SELECT ..."`.',
             CONTENT_OPTIONS,
         ),
+        _section("## [jwt.NAME]", "An issuer of JSON Web Tokens, for `jwt` of principals.", JWT_OPTIONS),
         _section("## [principals.NAME.rules.tables.TABLE]", "What may be done with a table.", TABLE_OPTIONS),
     ]
     return "\n".join(parts)

@@ -23,6 +23,7 @@ from outlive.gateway.databases import Databases
 from outlive.gateway.durable import Once
 from outlive.gateway.failure import Failure
 from outlive.gateway.idempotency import Answer, Idempotency
+from outlive.gateway.jwt import Tokens
 from outlive.gateway.keeping import Keeping
 from outlive.gateway.principals import Principals, Way
 from outlive.gateway.rules.guard import Guard
@@ -48,6 +49,7 @@ class Answering:
         refused = wires[0].services.metrics.rules_refused if wires else Tally()
         self.databases = Databases(wires, Guard(config, refused))
         self.principals = Principals()
+        self.principals.ways.append(Tokens().way)
         self.transactions = Transactions(config().node, self.principals.leave)
         self._idempotency = Idempotency(asyncio.get_running_loop().time)
         self._keeping = Keeping()

@@ -33,13 +33,14 @@ class Failure(Exception):
         self.message = message
         self.outcome: Outcome = outcome
         self.details = details or {}
+        self.wait_s = RETRY_AFTER_S
         self.said = said
         """The database's own error, as its protocol has it; for dialects that tell all of it."""
 
     @property
     def retry_after_s(self) -> int | None:
         """What Retry-After says."""
-        return RETRY_AFTER_S if self.status in (429, 503) else None
+        return self.wait_s if self.status in (429, 503) else None
 
     def body(self) -> dict[str, object]:
         """As JSON has it."""

@@ -10,6 +10,7 @@ configuration, with a field of `Principal` of its own, which principal its crede
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from starlette.requests import Request
 from outlive.config.http import Principal
 from outlive.config.model import Config
 from outlive.gateway.failure import Failure
+from outlive.gateway.rates import Rates
 
 SQL_OFF: Final = Failure(
     404,
@@ -40,6 +42,7 @@ class Principals:
         self._by_hash: dict[str, str] = {}
         self._busy: Counter[str] = Counter()
         self.ways: list[Way] = [self._by_key]
+        self.rates = Rates(asyncio.get_running_loop().time)
 
     async def identify(self, config: Config, request: Request, ways: Sequence[Way] = ()) -> tuple[str, Principal]:
         """Name and rights of the one whose credentials the request brought. Raises Failure."""
@@ -48,6 +51,7 @@ class Principals:
         for way in (*ways, *self.ways):
             found = await way(config, request)
             if found is not None:
+                self.rates.take(*found)
                 return found
         raise Failure(401, "unauthorized", UNAUTHORIZED)
 
