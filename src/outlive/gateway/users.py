@@ -117,6 +117,16 @@ def principal_of(config: Config, database: str, user: str) -> str | None:
     return anybody
 
 
+def named_by(config: Config, user: str) -> set[str]:
+    """The databases at which the user would be a principal."""
+    return {
+        database
+        for principal in config.principals.values()
+        if user in principal.database_users or _ANYBODY in principal.database_users
+        for database in principal.databases
+    }
+
+
 def refused(user: str) -> Failure:
     """In PostgreSQL's words. Whether there is such a user or database it does not say."""
     return Failure(401, "unauthorized", f'password authentication failed for user "{user[:63]}"')

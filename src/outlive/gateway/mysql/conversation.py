@@ -15,7 +15,7 @@ from outlive.gateway.rows import Rows
 from outlive.gateway.rules.canon import Reading
 from outlive.proxy.mysql.entry import MySQLEntry
 from outlive.proxy.mysql.gate import OFFERED
-from outlive.session.mysql.analysis import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
+from outlive.session.mysql.analysis import ANSI_QUOTES, MULTIBYTE_ESCAPES, NO_BACKSLASH_ESCAPES
 from outlive.session.mysql.client_session import ClientSession
 from outlive.wire.mysql import constants as wire
 from outlive.wire.mysql.ok import ERR
@@ -95,6 +95,9 @@ class MySQLConversation(Conversation):
 
     async def _run(self, statement: Statement, rows: Rows) -> Done:
         if statement.as_text:
+            if self.client.session.mode & (NO_BACKSLASH_ESCAPES | MULTIBYTE_ESCAPES):
+                # A value that the caller escaped with backslashes would end its literal, and go on as SQL.
+                raise bad_request("Not with NO_BACKSLASH_ESCAPES, or a charset that has backslashes in characters.")
             return await self._query(statement.sql.encode("utf-8", "replace"), rows)
         sql, values = statement.sql, statement.parameters
         if isinstance(values, dict):

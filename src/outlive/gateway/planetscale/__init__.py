@@ -1,0 +1,1 @@
+"""PlanetScale's SQL over HTTP, as `@planetscale/database` speaks it, for MySQL and MariaDB."""
