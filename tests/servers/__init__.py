@@ -14,13 +14,16 @@ from .outlive import OutliveProcess
 from .pgbouncer import PgBouncer118, PgBouncer126
 from .postgres import Postgres15, Postgres18, PostgresServer
 from .processes import Process, ServerError, cache_folder, free_port
+from .small import Beanstalkd, Memcached, SmallServer
 
 __all__ = [
     "Account",
+    "Beanstalkd",
     "Certificates",
     "DatabaseServer",
     "HAProxy",
     "MariaDB",
+    "Memcached",
     "MySQL97",
     "Namespace",
     "Network",
@@ -32,6 +35,7 @@ __all__ = [
     "PostgresServer",
     "Process",
     "ServerError",
+    "SmallServer",
     "cache_folder",
     "free_port",
 ]

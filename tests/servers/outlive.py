@@ -42,6 +42,7 @@ class OutliveProcess:
         self.host = host
         self.port = port or free_port()
         self.pg_port = pg_port or free_port()
+        self.tcp_port = free_port()
         self.http_host = "127.0.0.1"
         self.http_port = http_port or free_port()
         self.folder = own_folder("node")
@@ -64,6 +65,8 @@ class OutliveProcess:
             f"{host}:{self.port}",
             "--postgres",
             f"{host}:{self.pg_port}",
+            "--tcp",
+            f"{host}:{self.tcp_port}",
             "--http",
             f"{self.http_host}:{self.http_port}",
             *arguments,

@@ -80,7 +80,7 @@ class TCPConnection(ServerConnection):
             self.send = self._send_nowhere
             self.transport.close()
 
-    def reset(self) -> None:
+    def abort(self) -> None:
         """RST: also a server that never looks at its socket has lost the connection."""
         if self.transport is not None and not self.lost:
             with contextlib.suppress(OSError):

@@ -76,7 +76,7 @@ class TCPServer(Server):
         """See `Server`. It does not close at our FIN: RST ends it at its machine. It counts until the dead man's bound,
         since nothing tells whether a RST arrived.
         """
-        connection.reset()
+        connection.abort()
 
     def ended(self, connection: Any) -> None:
         """See `Server`."""

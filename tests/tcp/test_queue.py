@@ -1,0 +1,136 @@
+"""The budget, and the queue before it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ..servers import Beanstalkd, Memcached, OutliveProcess, SmallServer
+from .client import RESET, Client
+
+
+class Peak:
+    """The most connections that a server had, by its own count, asked all the time."""
+
+    def __init__(self, server: SmallServer) -> None:
+        self.most = 0
+        self._server = server
+        self._connection = server.connect()
+        self._before = server.statistic(self._connection)
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def _look(self) -> None:
+        while not self._done.wait(0.002):
+            self.most = max(self.most, self._server.statistic(self._connection) - self._before)
+
+    def __enter__(self) -> "Peak":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self._connection.close()
+
+
+def ask_memcached(client: Client, number: int) -> None:
+    value = b"%d" % (number * 7919)
+    assert client.ask(b"set key%d 0 0 %d\r\n%s\r\n" % (number, len(value), value)) == b"STORED\r\n"
+    answer = client.ask(b"get key%d\r\n" % number, b"END\r\n")
+    assert answer == b"VALUE key%d 0 %d\r\n%s\r\nEND\r\n" % (number, len(value), value)
+
+
+def ask_beanstalkd(client: Client, number: int) -> None:
+    tube = b"tube%d" % number
+    assert client.ask(b"use %s\r\n" % tube) == b"USING %s\r\n" % tube
+    assert client.ask(b"list-tube-used\r\n") == b"USING %s\r\n" % tube
+
+
+@pytest.fixture(params=[(Memcached, ask_memcached), (Beanstalkd, ask_beanstalkd)], ids=["memcached", "beanstalkd"])
+def served(request: pytest.FixtureRequest) -> Iterator[tuple[SmallServer, Callable[[Client, int], None]]]:
+    kind, ask = request.param
+    with kind() as server:
+        yield server, ask
+
+
+def test_two_hundred_clients_on_twenty_connections(served, outlive, eventually) -> None:
+    """Each gets its own answers, and the server never has more than the budget."""
+    server, ask = served
+    node: OutliveProcess = outlive(server.url(max_connections=20, acquire_timeout_s=60))
+    eventually(lambda: server.connections() == 0)  # of the look whether it listens
+    failed: list[object] = []
+
+    def function(number: int) -> None:
+        try:
+            client = Client(node.host, node.tcp_port)
+            ask(client, number)
+            if number % 4 == 0:
+                client.reset()
+            client.close()
+        except Exception as error:
+            failed.append((number, error))
+
+    threads = [threading.Thread(target=function, args=(number,)) for number in range(200)]
+    with Peak(server) as peak:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not failed
+    assert 2 <= peak.most <= 20
+    assert node.metric("outlive_leases_total") == 200
+    eventually(lambda: server.connections() == 0)
+
+
+def test_first_come_first_served(memcached: Memcached, outlive, connect, eventually) -> None:
+    node = outlive(memcached.url(max_connections=1, evict_after_idle_s=60))
+    holder = connect(node)
+    holder.ask(b"version\r\n")
+    waiting = []
+    for number in range(8):
+        client = connect(node)
+        client.send(b"version\r\n")
+        waiting.append(client)
+        eventually(lambda number=number: node.metric("outlive_waiters") == number + 1)
+    waiting.pop(3).close()  # said something, and is gone: it costs its turn, and nobody else's
+    silent = connect(node)
+    eventually(lambda: node.metric("outlive_waiters") == 9)
+    silent.close()  # said nothing, and is gone
+    eventually(lambda: node.metric("outlive_waiters") == 8)
+    holder.close()
+    for number, client in enumerate(waiting):
+        assert client.read(b"\r\n").startswith(b"VERSION")
+        assert not any(later.readable for later in waiting[number + 1 :])
+        client.close()
+
+
+def test_deadline_and_full_queue(memcached: Memcached, outlive, connect, eventually) -> None:
+    node = outlive(memcached.url(max_connections=1, max_waiters=1, acquire_timeout_s=0.5, evict_after_idle_s=60))
+    holder = connect(node)
+    holder.ask(b"version\r\n")
+    started = time.monotonic()
+    waiting = connect(node)
+    waiting.send(b"get secret-of-mine\r\n")
+    eventually(lambda: node.metric("outlive_waiters") == 1)
+    refused = connect(node)
+    assert refused.rest() == (b"", RESET)
+    assert time.monotonic() - started < 0.5, "at once"
+    assert waiting.rest() == (b"", RESET)
+    assert 0.4 < time.monotonic() - started < 5
+    assert node.metric("outlive_queue_full_total") == node.metric("outlive_wait_timeouts_total") == 1
+    assert holder.ask(b"version\r\n").startswith(b"VERSION")
+    assert "acquire_timeout" in node.log
+    assert "secret-of-mine" not in node.log
+
+
+def test_a_server_that_is_away_is_waited_for(outlive, connect, eventually) -> None:
+    with Memcached() as first:
+        url, port = first.url(max_connections=3), first.port
+    node = outlive(url)
+    client = connect(node)
+    client.send(b"version\r\n")
+    eventually(lambda: node.metric("outlive_dial_failures_total") >= 1)
+    with Memcached(port=port):
+        assert client.read(b"\r\n").startswith(b"VERSION")
