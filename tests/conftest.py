@@ -30,7 +30,7 @@ BUDGETS_S = {
     "function": 40.0,
     "reaper": 45.0,
     "tcp": 20.0,
-    "gateway": 65.0,
+    "gateway": 95.0,
 }
 DEFAULT_BUDGET_S = 60.0
 

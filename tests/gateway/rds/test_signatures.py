@@ -81,7 +81,7 @@ def test_access_keys_that_are_not_of_the_configuration(pg: Place) -> None:
         with pytest.raises(ClientError, match="The signature does not match") as raised:
             Place(pg.node, "pg", **credentials).execute("SELECT 1")
         assert raised.value.response["Error"]["Code"] == "InvalidSignatureException"
+    stranger = Place(pg.node, "pg")
+    stranger.arns["resourceArn"] += "-of-others"
     with pytest.raises(ClientError, match="AccessDeniedException"):
-        stranger = Place(pg.node, "pg")
-        stranger.arns["resourceArn"] += "-of-others"
         stranger.execute("SELECT 1")
