@@ -1,4 +1,4 @@
-"""/docs: served with a strict policy and nothing from elsewhere; in a browser every operation, and a query that runs."""
+"""/docs: served with a strict policy, nothing from elsewhere; in a browser every operation, and a query that runs."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""`/docs`: a page to read and try `/openapi.json` on. It loads nothing from elsewhere, and keeps the key in its memory."""
+"""`/docs`: a page to try `/openapi.json` on. It loads nothing from elsewhere, and keeps the key in its memory."""
 
 from __future__ import annotations
 
