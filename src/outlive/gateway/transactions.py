@@ -33,6 +33,8 @@ class Transaction:
         self.read_only = read_only
         self.idle_timeout_s = idle_s
         self.timeout_s = timeout_s
+        self.reopens = False
+        """Whether another one begins where a statement, as DDL in MySQL, has committed this one by itself."""
         self.busy = False
         self.over = False
         self.idle: asyncio.TimerHandle | None = None

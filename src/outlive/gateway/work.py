@@ -207,8 +207,19 @@ async def step(
             all.drop(transaction)
             failure.details["transaction"] = "rolled back"
         raise
+    if transaction.reopens and not conversation.closed and not conversation.in_transaction:
+        await _reopen(all, transaction)
     all.check(transaction, "unknown")
     return done
+
+
+async def _reopen(all: Transactions, transaction: Transaction) -> None:
+    try:
+        await transaction.conversation.begin(isolation=None, read_only=transaction.read_only)
+    except Failure as failure:
+        failure.outcome = "unknown"  # of the statement before it
+        all.drop(transaction)
+        raise
 
 
 async def commit(conversation: Conversation) -> None:

@@ -63,3 +63,13 @@ def test_errors(place: Place) -> None:
         place.execute("SELECT 1", schema="other")
     with pytest.raises(place.client.exceptions.DatabaseNotFoundException):
         place.execute("SELECT 1", database="other")
+
+
+def test_ddl_commits_and_the_transaction_goes_on(my: Place) -> None:
+    table, other = my.table("id INT"), my.table("id INT")
+    id = my.begin()
+    my.execute(f"INSERT INTO {table} VALUES (1)", transactionId=id)
+    my.execute(f"ALTER TABLE {other} ADD more INT", transactionId=id)
+    my.execute(f"INSERT INTO {table} VALUES (2)", transactionId=id)
+    assert my.rollback(id) == "Rollback Complete"
+    assert my.execute(f"SELECT id FROM {table}")["records"] == [[{"longValue": 1}]]

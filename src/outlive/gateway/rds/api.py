@@ -179,6 +179,8 @@ class RdsDataApi:
             except BaseException:
                 self._principals.leave(name)
                 raise
+            # As with JDBC's autocommit off, which this API has there: DDL commits, and the transaction goes on.
+            transaction.reopens = transaction.conversation.protocol == "mysql"
             return b'{"transactionId":"%b"}' % transaction.id.encode()
 
         return await self._answered(request, name, body, run)

@@ -25,7 +25,6 @@ _KINDS: Final = {
     "no_such_transaction": (404, "TransactionNotFoundException"),
     "statement_timeout": (400, "StatementTimeoutException"),
     "not_supported": (400, "UnsupportedResultException"),
-    "too_many_requests": (429, "ThrottlingException"),
     "database_unavailable": (504, "DatabaseUnavailableException"),
 }
 _BY_STATUS: Final = {
@@ -33,6 +32,9 @@ _BY_STATUS: Final = {
     401: (403, "AccessDeniedException"),
     403: (403, "AccessDeniedException"),
     404: (404, "NotFoundException"),
+    408: (408, "BadRequestException"),
+    409: (400, "BadRequestException"),
+    429: (429, "ThrottlingException"),
     503: (503, "ServiceUnavailableError"),
 }
 
