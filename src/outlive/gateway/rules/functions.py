@@ -47,7 +47,7 @@ from_unixtime group_concat hex hour if ifnull inet_aton inet_ntoa inet6_aton ine
 json_array json_array_append json_array_insert json_arrayagg json_contains json_contains_path json_depth json_extract
 json_insert json_keys json_length json_merge_patch json_merge_preserve json_object json_objectagg json_pretty json_quote
 json_remove json_replace json_search json_set json_type json_unquote json_valid json_value last_day lcase locate log2
-makedate maketime match microsecond mid minute month monthname oct ord period_add period_diff quarter quote rand
+makedate maketime match against microsecond mid minute month monthname oct ord period_add period_diff quarter quote rand
 regexp_instr regexp_like regexp_replace regexp_substr row sec_to_time second sha sha1 sha2 soundex std str_to_date
 strcmp subdate subtime sysdate time time_format time_to_sec timediff timestamp timestampadd timestampdiff to_days
 to_seconds truncate ucase unhex unix_timestamp utc_date utc_time utc_timestamp uuid uuid_to_bin bin_to_uuid values week

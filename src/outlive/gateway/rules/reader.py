@@ -79,6 +79,7 @@ _CLAUSES: Final[dict[type[exp.Expr], frozenset[str]]] = {
 _IDENTIFIER_HOLDERS: Final = _classes("Column Table TableAlias Alias Schema Join Dot OnConflict Window CTE Anonymous")
 _QUERY: Final = (exp.Select, exp.Union, exp.Except, exp.Intersect, exp.Values, exp.Subquery)
 _WRITES: Final[dict[type[exp.Expr], str]] = {exp.Insert: "insert", exp.Update: "update", exp.Delete: "delete"}
+_READS: Final = (exp.Select, exp.Union, exp.Except, exp.Intersect, exp.Subquery)
 _OWNERS: Final = (exp.Select, exp.Insert, exp.Update, exp.Delete)
 _SETS: Final = (exp.Union, exp.Except, exp.Intersect)
 _SYNTAX: Final = _classes("And Or Xor Case Cast Exists Any All Interval Array Unnest In Like RegexpLike")
@@ -445,11 +446,13 @@ class _Reader:
         return self.sources[id(owner)] if owner is not None else []
 
     def _visible(self, node: exp.Expr) -> Iterator[_Source]:
-        """Sources of the statement around it and of those outside of that."""
+        """Sources of the statement around it and of those outside of that; not the target of INSERT ... SELECT, but
+        that of VALUES, where MySQL knows its columns.
+        """
         child: exp.Expr = node
         while child.parent is not None:
             above = child.parent
-            if isinstance(above, _OWNERS) and not (isinstance(above, exp.Insert) and child.arg_key == "expression"):
+            if isinstance(above, _OWNERS) and not (isinstance(above, exp.Insert) and isinstance(child, _READS)):
                 yield from self.sources[id(above)]
             child = above
 
