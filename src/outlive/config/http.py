@@ -123,7 +123,7 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             le=10_000_000,
             description="Most keys that are kept; a further one is 503, as none is forgotten before its time.",
         ),
-    ] = 10_000
+    ] = 100_000
     idempotency_max_bytes: Annotated[
         int,
         Meta(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from starlette.types import Receive
 from outlive.config.http import Principal
 from outlive.config.model import Config
 from outlive.gateway import work
+from outlive.gateway.connection import CONNECTION, HttpConnection
 from outlive.gateway.databases import Databases
 from outlive.gateway.durable import Once
 from outlive.gateway.failure import Failure
@@ -37,6 +39,7 @@ log = logging.getLogger("outlive.gateway")
 _CRASHED: Final = Failure(
     500, "internal_error", "Outlive failed; the statement may or may not have taken effect.", outcome="unknown"
 )
+_GONE: Final = Answer(499, b"", ran=False)
 Worker = Callable[[work.Job], Awaitable[bytes]]
 Tell = Callable[[Failure], Answer]
 
@@ -87,9 +90,18 @@ class Answering:
         return bytes(body)
 
     async def answered(
-        self, request: Request, name: str, body: bytes, run: Worker, tell: Tell, key: str | None
+        self,
+        request: Request,
+        name: str,
+        body: bytes,
+        run: Worker,
+        tell: Tell,
+        key: str | None,
+        keep_s: float = math.inf,
     ) -> Response:
-        """Runs it: with a `key` once, to its end; else for as long as the caller is there. Raises Failure."""
+        """Runs it: with a `key` once, to its end; else for as long as the caller is there. `keep_s` is how long at most
+        the caller may come back with its key, where its API knows. Raises Failure.
+        """
         if key is None:
             return response(await self.attended(request, run, tell))
         http = self.config().http
@@ -108,7 +120,7 @@ class Answering:
                 key,
                 what,
                 first,
-                keep_s=http.idempotency_keep_s,
+                keep_s=min(keep_s, http.idempotency_keep_s),
                 max_keys=http.idempotency_max_keys,
                 max_bytes=http.idempotency_max_bytes,
             )
@@ -116,6 +128,35 @@ class Answering:
 
     async def attended(self, request: Request, run: Worker, tell: Tell) -> Answer:
         """Runs while the caller is there."""
+        connection: HttpConnection | None = request.scope.get(CONNECTION)
+        if connection is None:
+            return await self._watched(request, run, tell)
+        if connection.lost:
+            return _GONE
+        job = work.Job()
+        task = asyncio.current_task()
+        assert task is not None
+        stopped = False
+
+        def leave() -> None:
+            nonlocal stopped
+            if not job.stop():
+                stopped = True
+                task.cancel()
+
+        connection.on_leaving = leave
+        try:
+            return await self.safely(run(job), tell)
+        except asyncio.CancelledError:
+            if not stopped:
+                raise
+            task.uncancel()
+            return _GONE
+        finally:
+            connection.on_leaving = None
+
+    async def _watched(self, request: Request, run: Worker, tell: Tell) -> Answer:
+        """As `attended`, with a server that has no HttpConnection."""
         job = work.Job()
         task = asyncio.ensure_future(self.safely(run(job), tell))
         leaving = asyncio.ensure_future(gone(request.receive))
@@ -125,7 +166,7 @@ class Answering:
                 task.cancel()
             with suppress(asyncio.CancelledError):
                 return await task
-            return Answer(499, b"", ran=False)
+            return _GONE
         finally:
             leaving.cancel()
             if not task.done() and not job.stop():  # this request itself was cancelled: its lease must not outlast it

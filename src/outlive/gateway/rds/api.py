@@ -30,6 +30,8 @@ from outlive.gateway.rows import Rows
 from outlive.gateway.transactions import Transaction
 
 _KEY: Final = "amz-sdk-invocation-id"
+RETRIED_WITHIN_S: Final = 120.0
+"""How long answers are kept: an SDK stops waiting for one after 60 s, and its backoff is 20 s at most, by default."""
 COMMITTED: Final = b'{"transactionStatus":"Transaction Committed"}'
 ROLLED_BACK: Final = b'{"transactionStatus":"Rollback Complete"}'
 _Endpoint = Callable[[Request, str, Principal], Awaitable[Any]]
@@ -67,7 +69,8 @@ class RdsDataApi:
         return found
 
     async def _answered(self, request: Request, name: str, body: bytes, run: Worker) -> Response:
-        return await self._answering.answered(request, name, body, run, told, request.headers.get(_KEY))
+        key = request.headers.get(_KEY)
+        return await self._answering.answered(request, name, body, run, told, key, RETRIED_WITHIN_S)
 
     async def _to_its_end(self, request: Request, name: str, body: bytes, run: Worker) -> Response:
         """As `_answered`, and a caller who goes away does not stop it."""
