@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from outlive.config.model import Config
 from outlive.net.certificates import Certificates
 from outlive.net.proxy_protocol import TrustedNetworks
-from outlive.net.sockets import relax_probe, set_no_delay
+from outlive.net.sockets import SocketLike, relax_probe, set_no_delay
 from outlive.observe.log import fields
 from outlive.observe.metrics import Metrics
 from outlive.proxy.phases import READY
@@ -168,14 +168,18 @@ class Services(ABC):
         channel.peer = str(peer[0]) if isinstance(peer, tuple) else "localhost"
         sock = transport.get_extra_info("socket")
         try:
-            set_no_delay(sock)
-            relax_probe(sock, keepalive_s=self.client_keepalive_s)
+            self.prepare(sock)
         except OSError:  # it is gone already; connection_lost follows
             return
         gate = channel.gate = self.new_gate(channel)
         gate.crowded = crowded
         self.gates[channel] = gate.since
         gate.open()
+
+    def prepare(self, sock: SocketLike) -> None:
+        """The options of a client's socket. Raises OSError on one that is gone."""
+        set_no_delay(sock)
+        relax_probe(sock, keepalive_s=self.client_keepalive_s)
 
     def enlist(self, channel: Channel) -> None:
         """A client without a socket of its own, a request over HTTP: it counts, is seen and drained like any."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from outlive.config.addresses import Address
 from outlive.config.secrets import SecretError
 from outlive.net.certificates import Certificates
-from outlive.net.sockets import relax_probe, set_no_delay
+from outlive.net.sockets import SocketLike, relax_probe, set_no_delay
 from outlive.net.tls import TLSError
 from outlive.upstream.failure import Failure
 from outlive.upstream.users import Users
@@ -67,6 +67,10 @@ class Dialer(ABC):
         assert connection.transport is not None
         sock = connection.transport.get_extra_info("socket")
         set_no_delay(sock)
+        self.probe(sock)
+
+    def probe(self, sock: SocketLike) -> None:
+        """How it is noticed that the server has gone without a word. Raises OSError on a socket that is gone."""
         relax_probe(sock, keepalive_s=SERVER_KEEPALIVE_S)
 
     def outcome(self, connection: ServerConnection) -> asyncio.Future[Any]:

@@ -191,6 +191,18 @@ def test_the_environment_and_flags_win(tmp_path: Path) -> None:
         (PG + "min_idle = 21\n", "min_idle (21) must be at most max_connections (20)."),
         (PG + "scheme = 'mysql'\n", "scheme is given twice"),
         ("[databases.a]\nurl = 'postgres://h/a?passthrough=1&auth_query=x'\n", "there is no user to run it"),
+        ("[databases.a]\nurl = 'tcp://h:1'\ntls = 'required'\n", ":3: databases.a.tls: tls has no meaning for tcp."),
+        ("[databases.a]\nurl = 'tcp://u@h:1'\n", "user has no meaning for tcp."),
+        ("[databases.a]\nurl = 'tcp://h:1'\nmin_idle = 1\n", ":3: databases.a.min_idle: min_idle has no meaning"),
+        (
+            "[databases.a]\nurl = 'mysql://u@h/a'\nlisten = '127.0.0.1:1'\n",
+            "listen concerns TCP only, and this is mysql.",
+        ),
+        ("[databases.a]\nurl = 'tcp://h:1'\nlisten = 'h'\n", ":3: databases.a.listen: listen: 'h' has no valid port"),
+        (
+            "[databases.a]\nurl = 'tcp://h:1'\n[databases.b]\nurl = 'tcp://h:2'\n",
+            "databases.b.listen: b and a both listen on 127.0.0.1:6700.",
+        ),
         ("[databases.a]\nscheme = 'oracle'\nhosts = ['h']\n", 'must be "mysql", "postgresql" or "tcp"'),
         (SHOP + "[databases.b]\nurl = 'postgres://u@db:3306/b'\n", "b is postgresql and shop is mysql"),
         ("[databases.a]\nuser = 'u'\n", "There is no host"),
@@ -435,3 +447,21 @@ def test_wrong_principals(tmp_path: Path, text: str, part: str) -> None:
     problems = refused(tmp_path, text)
     assert any(part in problem for problem in problems), problems
     assert "the-key-itself" not in str(problems)
+
+
+def test_entries_of_other_protocols(tmp_path: Path) -> None:
+    """Each with its listener; a URL without a path is called as its server."""
+    text = """
+[databases.cache]
+url = "tcp://db1:11211/?max_connections=5"
+listen = "0.0.0.0:11211"
+evict_after_idle_s = 2
+[databases.shop]
+url = "postgresql://app@db1/shop"
+"""
+    config = from_text(tmp_path, text)
+    assert config.databases_of("tcp").keys() == {"cache"}
+    cache = config.databases["cache"]
+    assert (cache.hosts, cache.listen) == ((Address("db1", 11211),), Address("0.0.0.0", 11211))
+    assert (cache.database, cache.max_connections, cache.evict_after_idle_s) == ("", 5, 2.0)
+    assert load(Origin(urls=("tcp://db1:1433",)), {}).databases.keys() == {"db1:1433"}

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlive.net.proxy_protocol import ProxyHeader, ProxyHeaderReader, ProxyProtocolError, TrustedNetworks
+from outlive.net.proxy_protocol import (
+    ProxyHeader,
+    ProxyHeaderReader,
+    ProxyProtocolError,
+    TrustedNetworks,
+    proxy_header,
+)
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 TLV = b"\x04\0\x05hello" + b"\x20\0\x03\x01\0\0"
@@ -109,3 +115,23 @@ def test_trusted_networks() -> None:
     assert not TrustedNetworks([]).trusts("127.0.0.1")
     with pytest.raises(ValueError, match="load-balancer"):
         TrustedNetworks(["load-balancer"])
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "read"),
+    [
+        ("192.0.2.7", "198.51.100.9", ("192.0.2.7", "198.51.100.9")),
+        ("2001:db8::7", "2001:db8::9", ("2001:db8::7", "2001:db8::9")),
+        ("192.0.2.7", "2001:db8::9", ("::ffff:192.0.2.7", "2001:db8::9")),
+        ("fe80::1%lo", "fe80::2", ("fe80::1", "fe80::2")),
+    ],
+)
+def test_what_is_written_is_read(source: str, destination: str, read: tuple[str, str]) -> None:
+    reader = ProxyHeaderReader()
+    found = reader.feed(proxy_header((source, 40000), (destination, 6700)) + b"rest")
+    assert found == ProxyHeader((read[0], 40000), (read[1], 6700), False)
+    assert reader.rest() == b"rest"
+
+
+def test_nobody_knows_who_it_is() -> None:
+    assert ProxyHeaderReader().feed(proxy_header(None, None)) == ProxyHeader(None, None, True)

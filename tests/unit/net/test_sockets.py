@@ -8,7 +8,15 @@ from contextlib import closing
 
 import pytest
 
-from outlive.net.sockets import arm_probe, is_vanished, raise_open_files_limit, relax_probe, set_no_delay
+from outlive.net.sockets import (
+    arm_probe,
+    is_vanished,
+    raise_open_files_limit,
+    relax_probe,
+    reset_at_close,
+    set_no_delay,
+    watch_peer,
+)
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -92,3 +100,23 @@ def test_the_limit_of_open_files_is_raised_and_never_lowered() -> None:
         assert raise_open_files_limit(300) == 512
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("limit_s", [2, 3, 119, 120, 121, 7200])
+def test_a_watched_peer_is_found_in_time_and_may_be_slow_to_read(pair: Pair, limit_s: int) -> None:
+    _, server = pair
+    watch_peer(server, limit_s=limit_s)
+    assert server.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    idle_s, every_s, count = (
+        tcp(server, option) for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    )
+    assert limit_s - 2 * every_s <= idle_s + every_s * count - every_s <= limit_s
+    assert tcp(server, socket.TCP_USER_TIMEOUT) == 0
+
+
+def test_a_close_that_is_a_reset(pair: Pair) -> None:
+    client, server = pair
+    reset_at_close(server)
+    server.close()
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)

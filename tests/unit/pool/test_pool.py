@@ -339,6 +339,33 @@ class TestTheBudget:
             Limits(**wrong)  # type: ignore[arg-type]
 
 
+class TestDialsAtOnce:
+    def test_as_many_as_are_allowed_wanted_and_within_the_budget(self) -> None:
+        pool = make_pool(3, max_dials=3)
+        clients = [Client(deadline=100.0) for _ in range(5)]
+        for client in clients[:2]:
+            pool.wait(client, 0.0)
+        first = [action.slot for action in pool.plan(0.0) if isinstance(action, Dial)]
+        assert len(first) == 2
+        for client in clients[2:]:
+            pool.wait(client, 0.1)
+        assert len([action for action in pool.plan(0.1) if isinstance(action, Dial)]) == 1
+        # Whichever is ready first serves who came first.
+        assert pool.ready(first[1], 0.2) is clients[0]
+        assert pool.ready(first[0], 0.2) is clients[1]
+        assert pool.plan(0.2) == []
+
+    def test_one_that_fails_puts_the_others_off(self) -> None:
+        pool = make_pool(3, max_dials=3)
+        for _ in range(3):
+            pool.wait(Client(deadline=100.0), 0.0)
+        slots = [action.slot for action in pool.plan(0.0) if isinstance(action, Dial)]
+        pool.dial_failed(slots[0], 0.0)
+        pool.closed(slots[0], 0.0)
+        assert pool.plan(0.0) == []
+        assert len(pool.dialing) == 2
+
+
 class TestKeys:
     def test_an_idle_slot_that_nobody_asks_for_is_converted_at_once(self) -> None:
         pool = make_pool()

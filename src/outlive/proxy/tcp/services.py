@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from outlive.net.sockets import SocketLike, set_no_delay
 from outlive.proxy.phases import RELAYING
 from outlive.proxy.services import Services
 from outlive.proxy.tcp.channel import TCPChannel
@@ -32,6 +33,10 @@ class TCPServices(Services):
     def new_gate(self, channel: Channel) -> TCPGate:
         """See `Services`."""
         return TCPGate(channel, self)
+
+    def prepare(self, sock: SocketLike) -> None:
+        """See `Services`. Its client is watched once it has a connection; until then its deadline is near."""
+        set_no_delay(sock)
 
     def turn_away(self, channel: Channel) -> None:
         """See `Services`: no protocol says why."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from outlive.net.sockets import watch_peer
+from outlive.net.sockets import SocketLike, watch_peer
 from outlive.upstream.dial import Dialer
 from outlive.upstream.failure import Failure
 
@@ -26,5 +26,7 @@ class TCPDialer(Dialer):
     async def _dial(self, connection: TCPConnection) -> None:
         async with asyncio.timeout(self.connect_timeout_s):
             await self.connect(connection)
-        assert connection.transport is not None
-        watch_peer(connection.transport.get_extra_info("socket"), limit_s=self.vanished_after_s)
+
+    def probe(self, sock: SocketLike) -> None:
+        """See `Dialer`: from the first moment on, since there are no pings."""
+        watch_peer(sock, limit_s=self.vanished_after_s)
