@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("outlive.gateway.rules")
 
+WAITING_EACH: Final = 64
+"""Statements of one principal that wait to be parsed: below what the process has room for, so that others have some."""
 LOG_LINES: Final = 50
 LOG_WINDOW_S: Final = 10.0
 
@@ -39,6 +41,7 @@ class Guard:
         self._parsing = Parsing()
         self._read: OrderedDict[tuple[Dialect, str], Facts | Unreadable] = OrderedDict()
         self._last: tuple[Reading, str, Facts | Unreadable] | None = None
+        self._waiting: Counter[str] = Counter()
         self._window_end = 0.0
         self._lines = 0
 
@@ -58,7 +61,7 @@ class Guard:
             statement = _placed(statement, reading)
             if len(statement.sql.encode("utf-8", "replace")) > self._config().http.rules_sql_max_bytes:
                 raise Refused("rules_sql_max_bytes")
-            facts = await self._facts(reading, statement.sql)
+            facts = await self._facts(principal.name, reading, statement.sql)
             if isinstance(facts, Unreadable):
                 raise Refused(facts.rule, facts.what)
             judge(rules, reading.dialect, facts)
@@ -76,7 +79,7 @@ class Guard:
             raise bad_request("A statement has either sql or a name.")
         return statement._replace(sql=sql, name="")
 
-    async def _facts(self, reading: Reading, sql: str) -> Facts | Unreadable:
+    async def _facts(self, name: str, reading: Reading, sql: str) -> Facts | Unreadable:
         if self._last is not None and self._last[:2] == (reading, sql):  # many parameter sets of one statement
             return self._last[2]
         http = self._config().http
@@ -87,7 +90,13 @@ class Guard:
             self._read.move_to_end(key)
             self._last = (reading, sql, found)
             return found
-        found = await self._parsing.read(reading.dialect, text, http.rules_parse_timeout_s)
+        if self._waiting[name] >= WAITING_EACH:
+            raise Failure(503, "rules_busy", f"{WAITING_EACH} statements of {name} wait to be parsed for its rules.")
+        self._waiting[name] += 1
+        try:
+            found = await self._parsing.read(reading.dialect, text, http.rules_parse_timeout_s)
+        finally:
+            self._waiting[name] -= 1
         if not isinstance(found, Unreadable) or found.rule != TOO_LONG:
             self._read[key] = found
             while len(self._read) > http.rules_cache_entries:
