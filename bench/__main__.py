@@ -1,23 +1,32 @@
-"""`python -m bench [mysql|postgres] [WHAT ...]`: measure, show, and write bench/RESULTS.md.
+"""`python -m bench [mysql|postgres|tcp] [WHAT ...]`: measure, show, and write bench/RESULTS.md.
 
+`python -m bench http`: SQL over HTTP beside the wire port, a connection for each request and a bare endpoint (http.py).
 `python -m bench storm [WHAT ...]`: a thousand functions that vanish, under every remedy (storm.py).
 """
 
 import argparse
 import sys
 
-from . import mysql, postgres, report, storm
+from . import http, mysql, postgres, report, storm, tcp
 from .rounds import Options
 
-PROTOCOLS = {"mysql": mysql, "postgres": postgres}
+PROTOCOLS = {"mysql": mysql, "postgres": postgres, "tcp": tcp}
 PARTS = [protocol.PART for protocol in PROTOCOLS.values()]
 WHAT = list(dict.fromkeys(name for part in PARTS for name in part.headings))
+ALL_PARTS = [*PARTS, http.PART]
 
 
 def main() -> None:
     """Measure what the command line asks for; each section is shown and written as soon as it is done."""
     if sys.argv[1:2] == ["storm"]:
         storm.main(sys.argv[2:])
+        return
+    command = " ".join(["python -m bench", *sys.argv[1:]])
+    if sys.argv[1:2] == ["http"]:
+        section, is_kept = http.section(sys.argv[2:])
+        show(section)
+        if is_kept:
+            report.write(ALL_PARTS, section, command=command)
         return
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="*", metavar="WHAT", help=f"{', '.join([*PROTOCOLS, *WHAT])}; default all")
@@ -29,14 +38,18 @@ def main() -> None:
     if unknown := set(given.what) - {*PROTOCOLS, *WHAT}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     options = Options(given.rounds, given.seconds, given.idle_clients)
-    command = " ".join(["python -m bench", *sys.argv[1:]])
     protocols = [name for name in PROTOCOLS if name in given.what] or list(PROTOCOLS)
     names = [name for name in WHAT if name in given.what] or WHAT
     for protocol in protocols:
         for section in PROTOCOLS[protocol].sections(names, options):
-            print(f"## {section.part}: {section.heading}\n\n{section.table}\n", flush=True)
+            show(section)
             if not given.dry:
-                report.write(PARTS, section, command=command)
+                report.write(ALL_PARTS, section, command=command)
+
+
+def show(section: report.Section) -> None:
+    """On standard output."""
+    print(f"## {section.part}: {section.heading}\n\n{section.table}\n", flush=True)
 
 
 if __name__ == "__main__":
