@@ -10,6 +10,8 @@ from botocore.config import Config
 from tests.servers import OutliveProcess
 
 KEY, SECRET = "AKIAOUTLIVETESTS0001", "secret-of-the-tests"
+NARROW = "AKIAOUTLIVETESTS0002"
+"""Of a principal with narrow limits."""
 REGION = "eu-central-1"
 
 
@@ -29,25 +31,25 @@ def principal(databases: Any, name: str = "functions", key: str = KEY, **more: o
     return "\n".join(lines)
 
 
-def client(url: str, key: str = KEY, secret: str = SECRET) -> Any:
+def client(url: str, key: str = KEY, secret: str = SECRET, attempts: int = 3) -> Any:
     return boto3.client(
         "rds-data",
         endpoint_url=url,
         region_name=REGION,
         aws_access_key_id=key,
         aws_secret_access_key=secret,
-        config=Config(retries={"mode": "standard", "total_max_attempts": 3}, read_timeout=30),
+        config=Config(retries={"mode": "standard", "total_max_attempts": attempts}, read_timeout=30),
     )
 
 
 class Place:
     """One database at a node."""
 
-    def __init__(self, node: OutliveProcess, database: str, **credentials: str) -> None:
+    def __init__(self, node: OutliveProcess, database: str, **options: Any) -> None:
         self.node = node
         self.database = database
         self.url = f"http://{node.http_host}:{node.http_port}"
-        self.client = client(self.url, **credentials)
+        self.client = client(self.url, **options)
         self.arns = {"resourceArn": arn(database), "secretArn": SECRET_ARN}
 
     def execute(self, sql: str, parameters: dict[str, Any] | None = None, **more: Any) -> Any:

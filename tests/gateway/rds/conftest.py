@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.gateway.caller import configuration
-from tests.gateway.rds.clients import Place, principal
+from tests.gateway.rds.clients import NARROW, Place, principal
 from tests.servers import MariaDB, MySQL97, OutliveProcess, Postgres15
 
 
@@ -13,7 +13,9 @@ from tests.servers import MariaDB, MySQL97, OutliveProcess, Postgres15
 def rds(maria: MariaDB, postgres: Postgres15) -> Iterator[OutliveProcess]:
     urls = {"my": maria.url(max_connections=6), "pg": postgres.url(max_connections=5)}
     http = "transaction_idle_timeout_s = 1.0"
-    with OutliveProcess(configuration(urls, principal(urls), http=http)) as outlive:
+    narrow = {"read_only": True, "max_rows": 2, "max_time_s": 0.5, "max_concurrency": 1}
+    principals = [principal(urls), principal(urls, "narrow", NARROW, **narrow)]
+    with OutliveProcess(configuration(urls, "\n".join(principals), http=http)) as outlive:
         yield outlive
 
 

@@ -2,31 +2,41 @@
 
 import datetime
 import http.client
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.auth
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from tests.gateway.rds.clients import Place
 
 
-class Sent:
-    """A request as boto3 signed it."""
+class RawBody:
+    """Of an answer that nobody gave."""
 
-    def __init__(self, place: Place, sql: str) -> None:
+    def stream(self) -> Iterator[bytes]:
+        yield b"{}"
+
+
+class Sent:
+    """A request as boto3 signed it; not sent where that is left to the test."""
+
+    def __init__(self, place: Place, sql: str, *, send: bool = True, **more: Any) -> None:
         self.body = b""
         self.headers: dict[str, str] = {}
         self.url = place.url
 
-        def keep(request: Any, **_: Any) -> None:
+        def keep(request: Any, **_: Any) -> AWSResponse | None:
             self.body = request.body
             self.headers = {n: v.decode() if isinstance(v, bytes) else v for n, v in request.headers.items()}
+            return None if send else AWSResponse(request.url, 200, {}, RawBody())
 
         client = Place(place.node, place.database)
         client.client.meta.events.register("before-send.rds-data", keep)
-        client.execute(sql)
+        client.execute(sql, **more)
 
     def again(self, body: bytes | None = None, path: str = "/Execute", **headers: str) -> tuple[int, str | None]:
         """Status and type of the error."""

@@ -33,7 +33,7 @@ _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _HEADER: Final = re.compile(
     rf"{_ALGORITHM} +Credential=(?P<key>[^/,\s]{{1,128}})/(?P<day>\d{{8}})/(?P<region>[\w-]{{1,64}})"
     r"/(?P<service>[\w-]+)/aws4_request"
-    r" *, *SignedHeaders=(?P<signed>[!-+--:<-~;]{1,4096}) *, *Signature=(?P<signature>[0-9a-f]{64})"
+    r" *, *SignedHeaders=(?P<signed>[^\s,=]{1,4096}) *, *Signature=(?P<signature>[0-9a-f]{64})"
 )
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 _UNKNOWN: Final = Secret("literal", secrets.token_hex(20))
