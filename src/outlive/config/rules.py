@@ -288,11 +288,11 @@ def _check_database_users(config: Config, name: str, report: Report) -> None:
     """A user who logs in at a database is one principal."""
     principal = config.principals[name]
     path = f"principals.{name}"
-    if principal.websocket and (principal.read_only or not principal.database_users):
+    if principal.websocket and (principal.read_only or principal.rules or not principal.database_users):
         report(
             f"{path}.websocket",
-            "PostgreSQL's own protocol is for database_users who are not read_only.",
-            "Leave websocket out, or read_only: the database's own privileges count there.",
+            "PostgreSQL's own protocol is for database_users who have neither rules nor read_only.",
+            "Leave websocket out, or these: only the database's own privileges count there.",
         )
     for other, found in config.principals.items():
         if other >= name:

@@ -10,9 +10,11 @@ from outlive.config.model import Config
 from outlive.gateway.answering import Answering
 from outlive.gateway.api import Api
 from outlive.gateway.neon.api import Neon
+from outlive.gateway.neon.websocket import NeonSockets
 from outlive.gateway.planetscale.api import PlanetScale
 from outlive.gateway.rds.api import RdsDataApi
 from outlive.gateway.users import DatabaseUsers
+from outlive.proxy.postgres.services import PostgresServices
 from outlive.proxy.wire import Wire
 
 
@@ -20,5 +22,12 @@ def routes(config: Callable[[], Config], wires: Sequence[Wire]) -> list[BaseRout
     """For the HTTP listener. `config` gives the configuration at hand."""
     answering = Answering(config, wires)
     users = DatabaseUsers(answering.databases)
-    dialects = (Neon(answering, users), PlanetScale(answering, users), RdsDataApi(answering))
+    postgres = [wire.services for wire in wires if isinstance(wire.services, PostgresServices)]
+    sockets = [NeonSockets(answering, services) for services in postgres]
+    dialects: tuple[Neon | NeonSockets | PlanetScale | RdsDataApi, ...] = (
+        Neon(answering, users),
+        *sockets,
+        PlanetScale(answering, users),
+        RdsDataApi(answering),
+    )
     return [*Api(answering).routes(), *(route for dialect in dialects for route in dialect.routes())]

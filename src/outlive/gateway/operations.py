@@ -16,15 +16,19 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from outlive import __version__
 from outlive.config.http import Http
 from outlive.gateway.connection import HttpConnection
 from outlive.gateway.encryption import Encryption
+from outlive.gateway.endpoint import Endpoint
 from outlive.observe.exposition import expose
 from outlive.observe.metrics import Metrics
 
 BACKLOG: Final = 1024
+WEBSOCKET_PING_S: Final = 10
+WEBSOCKET_PONG_S: Final = 60  # a caller that is slow to read answers late; one that vanished never does
 MAX_CONCURRENT: Final = 64  # probes and a few scrapers; more is a mistake that must not take the clients' memory
 LOOK_S: Final = 1.0
 STOP_S: Final = 1  # an answer takes milliseconds; who still reads after this is cut off
@@ -44,7 +48,7 @@ class NodeState(Protocol):
 
 def operations_app(
     state: NodeState, *, probes: bool = True, metrics: bool = True, more: Sequence[BaseRoute] = ()
-) -> Starlette:
+) -> ASGIApp:
     """The application with the probes, the metrics, or both; and with `more` routes."""
 
     async def healthz(request: Request) -> Response:
@@ -64,7 +68,19 @@ def operations_app(
         routes += [Route("/healthz", healthz), Route("/readyz", readyz)]
     if metrics:
         routes.append(Route("/metrics", figures))
-    return Starlette(routes=[*routes, *more])
+    return _straight(Starlette(routes=[*routes, *more]), more)
+
+
+def _straight(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
+    """Requests to an `Endpoint` need none of what starlette does for its own: no matching, no exceptions of HTTP."""
+    endpoints = {
+        route.path: route.app for route in routes if isinstance(route, Route) and isinstance(route.app, Endpoint)
+    }
+
+    async def straight(scope: Scope, receive: Receive, send: Send) -> None:
+        await endpoints.get(scope["path"], app)(scope, receive, send)
+
+    return straight
 
 
 class _Server(uvicorn.Server):
@@ -126,7 +142,11 @@ async def serve_operations(
         operations_app(state, probes=probes, metrics=metrics, more=more),
         http=HttpConnection,
         ssl_context_factory=None if encryption is None else lambda *_: encryption.context,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=http().request_max_bytes,
+        ws_per_message_deflate=False,  # it costs more than it saves, and memory a connection
+        ws_ping_interval=WEBSOCKET_PING_S,
+        ws_ping_timeout=WEBSOCKET_PONG_S,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from outlive.auth.postgres.certificate import common_name
 from outlive.auth.postgres.client_login import ClientLogin, authentication_failed
@@ -88,6 +88,8 @@ class PostgresGate(Gate):
 
     _channel: PostgresChannel
     _services: PostgresServices
+    clear_password: ClassVar[bool] = False
+    """Whether passwords are asked for in clear whatever `client_auth` says; certificates stay."""
 
     def __init__(self, channel: PostgresChannel, services: PostgresServices) -> None:
         Gate.__init__(self, channel, services)
@@ -206,6 +208,15 @@ class PostgresGate(Gate):
         """See `Gate`."""
         return self._state == _OVER
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether nobody between can read what the client says."""
+        return self._channel.tls is not None
+
+    def admits(self, user: bytes) -> ErrorFields | None:
+        """Asked before a user gets in whose password is right, or for the server to judge: why not, if so."""
+        return None
+
     # -- who it is ---------------------------------------------------------------------------------
 
     def _start(self, startup: Startup) -> None:
@@ -216,7 +227,7 @@ class PostgresGate(Gate):
             self._services.metrics.refused.add("max_clients")
             self._fail("max_clients", errors.TOO_MANY_CLIENTS)
             return
-        if self._services.tls_required and self._channel.tls is None:
+        if self._services.tls_required and not self.is_secure:
             self._fail("tls_required", errors.TLS_REQUIRED)
             return
         try:
@@ -279,8 +290,8 @@ class PostgresGate(Gate):
         self._login = ClientLogin(
             asked.user,
             self._credential,
-            method=CLEAR if passthrough else method,
-            secure=channel.tls is not None,
+            method=CLEAR if passthrough or (self.clear_password and method != CERT) else method,
+            secure=self.is_secure,
             mock=self._services.mock,
             certificate_hash=self._binding,
             certificate_name=None if certificate is None else common_name(certificate),
@@ -332,6 +343,10 @@ class PostgresGate(Gate):
         services = self._services
         # The client has said all it has to: what is left to wait for is a lease, which has a deadline of its own.
         services.gates.pop(self._channel, None)
+        refusal = self.admits(user)
+        if refusal is not None:
+            self._fail("access_denied", refusal)
+            return
         if self._is_console:
             self._open_console(user.decode("utf-8", "replace"), route, trusted=password is None)
             return
