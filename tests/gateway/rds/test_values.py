@@ -112,6 +112,11 @@ def at_nine(nine: MySQL97) -> Iterator[Place]:
 
 def test_mysql(at_nine: Place, nine: MySQL97) -> None:
     _mysql(at_nine, nine, [("JSON", """'{"a": [1, null]}'""", None)])
+    table = at_nine.table("id INT")
+    id = at_nine.begin()
+    at_nine.execute(f"INSERT INTO {table} VALUES (:id)", {"id": {"longValue": 1}}, transactionId=id)
+    assert at_nine.commit(id) == "Transaction Committed"
+    assert at_nine.value(f"SELECT COUNT(*) FROM {table}") == ("longValue", 1)
 
 
 def test_metadata_of_mysql(my: Place) -> None:
