@@ -29,7 +29,7 @@ BUDGETS_S = {
     "storm": 75.0,
     "function": 40.0,
     "reaper": 45.0,
-    "tcp": 20.0,
+    "tcp": 25.0,
     "gateway": 95.0,
 }
 DEFAULT_BUDGET_S = 60.0

@@ -10,7 +10,7 @@ from .client import END, RESET
 
 
 def test_the_one_idle_longest_makes_room(memcached: Memcached, outlive, connect, eventually) -> None:
-    node = outlive(memcached.url(max_connections=3, evict_after_idle_s=0.5))
+    node = outlive(memcached.url(max_connections=3, evict_after_idle_s=0.1))
     clients = [connect(node) for _ in range(3)]
     for client in (clients[1], clients[2], clients[0]):
         client.ask(b"version\r\n")

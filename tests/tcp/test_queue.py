@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ..servers import Beanstalkd, Memcached, OutliveProcess, SmallServer
+from ..servers import Beanstalkd, Memcached, OutliveProcess, SmallServer, free_port
 from .client import RESET, Client
 
 
@@ -48,23 +48,49 @@ def ask_beanstalkd(client: Client, number: int) -> None:
     assert client.ask(b"list-tube-used\r\n") == b"USING %s\r\n" % tube
 
 
-@pytest.fixture(params=[(Memcached, ask_memcached), (Beanstalkd, ask_beanstalkd)], ids=["memcached", "beanstalkd"])
-def served(request: pytest.FixtureRequest) -> Iterator[tuple[SmallServer, Callable[[Client, int], None]]]:
-    kind, ask = request.param
-    with kind() as server:
-        yield server, ask
+class Entry:
+    """A `tcp://` entry of the node. Entries of one server have other names for its host, so each has its own budget."""
+
+    def __init__(self, name: str, port: int, **options: object) -> None:
+        self.server = f"{name}:{port}"
+        self.port = free_port()
+        query = "&".join(f"{option}={value}" for option, value in options.items())
+        self.url = f"tcp://{self.server}?listen=127.0.0.1:{self.port}&{query}"
 
 
-def test_two_hundred_clients_on_twenty_connections(served, outlive, eventually) -> None:
+@pytest.fixture(scope="module")
+def entries(memcached: Memcached, beanstalkd: Beanstalkd) -> dict[str, Entry]:
+    crowd = {"max_connections": 20, "acquire_timeout_s": 60}
+    return {
+        "memcached": Entry("127.0.0.1", memcached.port, **crowd),
+        "beanstalkd": Entry("127.0.0.1", beanstalkd.port, **crowd),
+        "fifo": Entry("localhost", memcached.port, max_connections=1, evict_after_idle_s=60),
+        "deadline": Entry(
+            "127.1", memcached.port, max_connections=1, max_waiters=1, acquire_timeout_s=0.5, evict_after_idle_s=60
+        ),
+        "away": Entry("127.0.0.1", free_port(), max_connections=3),
+    }
+
+
+@pytest.fixture(scope="module")
+def node(entries: dict[str, Entry]) -> Iterator[OutliveProcess]:
+    with OutliveProcess([entry.url for entry in entries.values()]) as found:
+        yield found
+
+
+@pytest.mark.parametrize(("name", "ask"), [("memcached", ask_memcached), ("beanstalkd", ask_beanstalkd)])
+def test_two_hundred_clients_on_twenty_connections(
+    name: str, ask: Callable[[Client, int], None], entries, node: OutliveProcess, request, eventually
+) -> None:
     """Each gets its own answers, and the server never has more than the budget."""
-    server, ask = served
-    node: OutliveProcess = outlive(server.url(max_connections=20, acquire_timeout_s=60))
+    server: SmallServer = request.getfixturevalue(name)
+    entry = entries[name]
     eventually(lambda: server.connections() == 0)  # of the look whether it listens
     failed: list[object] = []
 
     def function(number: int) -> None:
         try:
-            client = Client(node.host, node.tcp_port)
+            client = Client(node.host, entry.port)
             ask(client, number)
             if number % 4 == 0:
                 client.reset()
@@ -80,25 +106,29 @@ def test_two_hundred_clients_on_twenty_connections(served, outlive, eventually) 
             thread.join()
     assert not failed
     assert 2 <= peak.most <= 20
-    assert node.metric("outlive_leases_total") == 200
+    assert node.metric("outlive_leases_total", server=entry.server) == 200
     eventually(lambda: server.connections() == 0)
 
 
-def test_first_come_first_served(memcached: Memcached, outlive, connect, eventually) -> None:
-    node = outlive(memcached.url(max_connections=1, evict_after_idle_s=60))
-    holder = connect(node)
+def test_first_come_first_served(entries, node: OutliveProcess, connect, eventually) -> None:
+    entry = entries["fifo"]
+
+    def waiters() -> float:
+        return node.metric("outlive_waiters", server=entry.server)
+
+    holder = connect(node, entry.port)
     holder.ask(b"version\r\n")
     waiting = []
     for number in range(8):
-        client = connect(node)
+        client = connect(node, entry.port)
         client.send(b"version\r\n")
         waiting.append(client)
-        eventually(lambda number=number: node.metric("outlive_waiters") == number + 1)
+        eventually(lambda number=number: waiters() == number + 1)
     waiting.pop(3).close()  # said something, and is gone: it costs its turn, and nobody else's
-    silent = connect(node)
-    eventually(lambda: node.metric("outlive_waiters") == 9)
+    silent = connect(node, entry.port)
+    eventually(lambda: waiters() == 9)
     silent.close()  # said nothing, and is gone
-    eventually(lambda: node.metric("outlive_waiters") == 8)
+    eventually(lambda: waiters() == 8)
     holder.close()
     for number, client in enumerate(waiting):
         assert client.read(b"\r\n").startswith(b"VERSION")
@@ -106,15 +136,15 @@ def test_first_come_first_served(memcached: Memcached, outlive, connect, eventua
         client.close()
 
 
-def test_deadline_and_full_queue(memcached: Memcached, outlive, connect, eventually) -> None:
-    node = outlive(memcached.url(max_connections=1, max_waiters=1, acquire_timeout_s=0.5, evict_after_idle_s=60))
-    holder = connect(node)
+def test_deadline_and_full_queue(entries, node: OutliveProcess, connect, eventually) -> None:
+    entry = entries["deadline"]
+    holder = connect(node, entry.port)
     holder.ask(b"version\r\n")
     started = time.monotonic()
-    waiting = connect(node)
+    waiting = connect(node, entry.port)
     waiting.send(b"get secret-of-mine\r\n")
-    eventually(lambda: node.metric("outlive_waiters") == 1)
-    refused = connect(node)
+    eventually(lambda: node.metric("outlive_waiters", server=entry.server) == 1)
+    refused = connect(node, entry.port)
     assert refused.rest() == (b"", RESET)
     assert time.monotonic() - started < 0.5, "at once"
     assert waiting.rest() == (b"", RESET)
@@ -125,12 +155,10 @@ def test_deadline_and_full_queue(memcached: Memcached, outlive, connect, eventua
     assert "secret-of-mine" not in node.log
 
 
-def test_a_server_that_is_away_is_waited_for(outlive, connect, eventually) -> None:
-    with Memcached() as first:
-        url, port = first.url(max_connections=3), first.port
-    node = outlive(url)
-    client = connect(node)
+def test_a_server_that_is_away_is_waited_for(entries, node: OutliveProcess, connect, eventually) -> None:
+    entry = entries["away"]
+    client = connect(node, entry.port)
     client.send(b"version\r\n")
-    eventually(lambda: node.metric("outlive_dial_failures_total") >= 1)
-    with Memcached(port=port):
+    eventually(lambda: node.metric("outlive_dial_failures_total", server=entry.server) >= 1)
+    with Memcached(port=int(entry.server.rpartition(":")[2])):
         assert client.read(b"\r\n").startswith(b"VERSION")

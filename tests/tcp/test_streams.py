@@ -2,7 +2,10 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from ..servers import Memcached, OutliveProcess
 from .client import Client
@@ -27,9 +30,14 @@ def receive(client: Client, size: int) -> bytes:
     return bytes(data)
 
 
-def test_large_both_ways(memcached: Memcached, outlive, connect, count) -> None:
+@pytest.fixture(scope="module")
+def node(memcached: Memcached) -> Iterator[OutliveProcess]:
+    with OutliveProcess(memcached.url(max_connections=2, client_write_timeout_s=1)) as found:
+        yield found
+
+
+def test_large_both_ways(node: OutliveProcess, connect, count) -> None:
     times = count(64, 1000)
-    node = outlive(memcached.url(max_connections=2))
     client = connect(node)
     assert client.ask(b"set large 0 0 %d\r\n%s\r\n" % (len(VALUE), VALUE)) == b"STORED\r\n"
     before = peak_bytes(node)
@@ -44,9 +52,8 @@ def test_large_both_ways(memcached: Memcached, outlive, connect, count) -> None:
 
 
 def test_who_reads_slowly_is_not_buffered_for_and_who_reads_nothing_is_ended(
-    memcached: Memcached, outlive, eventually
+    memcached: Memcached, node: OutliveProcess, eventually
 ) -> None:
-    node = outlive(memcached.url(max_connections=2, client_write_timeout_s=1))
     client, stuck = [Client("127.0.0.1", node.tcp_port, buffer_bytes=65536) for _ in range(2)]
     assert client.ask(b"set large 0 0 %d\r\n%s\r\n" % (len(VALUE), VALUE)) == b"STORED\r\n"
     before = peak_bytes(node)

@@ -22,8 +22,10 @@ def test_vanished_without_a_word(network: Network, outlive, eventually) -> None:
             server.url(max_connections=4, evict_after_idle_s=60, vanished_after_s=2),
             host="0.0.0.0",
             namespace=network.server,
+            wait=False,
         )
         far = outlive(server.url(max_connections=2, vanished_after_s=2), namespace=network.client)
+        near.wait_ready()
         beside = [network.client.call(Client, "127.0.0.1", far.tcp_port) for _ in range(2)]
         clients = [network.client.call(Client, network.server.address, near.tcp_port) for _ in range(4)]
         for client in (*clients, *beside):
