@@ -20,7 +20,6 @@ from starlette.types import Receive
 from outlive.config.http import Principal
 from outlive.config.model import Config
 from outlive.gateway import work
-from outlive.gateway.connection import CONNECTION, HttpConnection
 from outlive.gateway.databases import Databases
 from outlive.gateway.durable import Once
 from outlive.gateway.failure import Failure
@@ -39,7 +38,6 @@ log = logging.getLogger("outlive.gateway")
 _CRASHED: Final = Failure(
     500, "internal_error", "Outlive failed; the statement may or may not have taken effect.", outcome="unknown"
 )
-_GONE: Final = Answer(499, b"", ran=False)
 Worker = Callable[[work.Job], Awaitable[bytes]]
 Tell = Callable[[Failure], Answer]
 
@@ -128,35 +126,6 @@ class Answering:
 
     async def attended(self, request: Request, run: Worker, tell: Tell) -> Answer:
         """Runs while the caller is there."""
-        connection: HttpConnection | None = request.scope.get(CONNECTION)
-        if connection is None:
-            return await self._watched(request, run, tell)
-        if connection.lost:
-            return _GONE
-        job = work.Job()
-        task = asyncio.current_task()
-        assert task is not None
-        stopped = False
-
-        def leave() -> None:
-            nonlocal stopped
-            if not job.stop():
-                stopped = True
-                task.cancel()
-
-        connection.on_leaving = leave
-        try:
-            return await self.safely(run(job), tell)
-        except asyncio.CancelledError:
-            if not stopped:
-                raise
-            task.uncancel()
-            return _GONE
-        finally:
-            connection.on_leaving = None
-
-    async def _watched(self, request: Request, run: Worker, tell: Tell) -> Answer:
-        """As `attended`, with a server that has no HttpConnection."""
         job = work.Job()
         task = asyncio.ensure_future(self.safely(run(job), tell))
         leaving = asyncio.ensure_future(gone(request.receive))
@@ -166,7 +135,7 @@ class Answering:
                 task.cancel()
             with suppress(asyncio.CancelledError):
                 return await task
-            return _GONE
+            return Answer(499, b"", ran=False)
         finally:
             leaving.cancel()
             if not task.done() and not job.stop():  # this request itself was cancelled: its lease must not outlast it
