@@ -222,7 +222,7 @@ class Conversation(ABC):
             self._entered.exception()  # looked at: nobody may wait for it any more
 
     def _turned_away(self, message: str, kind: str) -> Failure:
-        """The queue had no place, or the deadline in it passed; or the server refused the user, or cannot be reached."""
+        """The queue had no place, or its deadline passed; or the server refused the user, or cannot be reached."""
         if kind == "full" and not self._is_away():
             return Failure(503, "pool_full", message)
         return Failure(503, "database_unavailable", message)

@@ -53,7 +53,7 @@ class Stored(Exception):
 
 
 class Once:
-    """One request's key. `used` as soon as the database was asked for it, `conversation` holds what is to be committed."""
+    """One request's key. `used`: the database was asked for it; `conversation` holds what is to be committed."""
 
     def __init__(self, http: Http, principal: str, key: str, what: bytes) -> None:
         self.used = False
@@ -70,7 +70,7 @@ class Once:
     async def begin(
         self, conversation: Conversation, statements: list[Statement], isolation: Isolation | None, timeout_s: float
     ) -> None:
-        """Begins the transaction and claims the key. Raises Stored where it has run, and Failure before anything has."""
+        """Begins the transaction and claims the key. Raises Stored where it has run, Failure before anything has."""
         for statement in statements:
             _check(conversation, statement.sql)
         self.used = True

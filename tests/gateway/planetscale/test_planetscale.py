@@ -26,8 +26,8 @@ CREATE = """CREATE TABLE ps_types (
     z GEOMETRY, aa INT ZEROFILL, ab BOOLEAN, ac VARCHAR(9) COLLATE utf8mb4_bin)"""
 INSERT = """INSERT INTO ps_types VALUES (255, -32768, -8388608, 4294967295, -9223372036854775808,
     18446744073709551615, 1.5, 1e300, 12345678901234567890.1234, '2024-02-29', '-838:59:58.5',
-    '2024-02-29 12:34:56.789', '2024-02-29 12:34:56', 2024, 'ü', 'it''s', x'00ff', x'', '', 'long', x'00ff5c', 'y', 'x,y',
-    b'101010101', '{"k": [1, 2.50]}', POINT(1, 2), 7, TRUE, 'bin')"""
+    '2024-02-29 12:34:56.789', '2024-02-29 12:34:56', 2024, 'ü', 'it''s', x'00ff', x'', '', 'long', x'00ff5c', 'y',
+    'x,y', b'101010101', '{"k": [1, 2.50]}', POINT(1, 2), 7, TRUE, 'bin')"""
 STATEMENTS = [
     "SELECT * FROM ps_types",
     "SELECT * FROM ps_types WHERE 1 = 0",

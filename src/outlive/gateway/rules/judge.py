@@ -24,15 +24,21 @@ def judge(rules: ContentRules, dialect: Dialect, facts: Facts) -> None:
     for path, access, column in sorted(facts.columns):
         found = table_rules(rules, path)
         listed = None if found is None else found.read if access == "read" else found.write
-        if listed is not None and column not in listed:
+        if listed is not None and column not in _folded(listed, dialect):
             what = f"all columns of {path}" if column == _ALL_OF else f"a column of {path}"
             raise Refused("columns", f"{access} {what}")
     allowed = HARMLESS[dialect]
+    listed_functions = _folded(rules.functions, dialect)
     for function in sorted(facts.functions):
-        if function not in allowed and function not in rules.functions:
+        if function not in allowed and function not in listed_functions:
             raise Refused("functions", "a function that is not listed")
     if rules.require_where and facts.without_where:
         raise Refused("require_where", f"{' and '.join(sorted(facts.without_where))} without WHERE")
+
+
+def _folded(names: tuple[str, ...], dialect: Dialect) -> tuple[str, ...]:
+    """MySQL's columns and functions have no case."""
+    return tuple(name.lower() for name in names) if dialect == "mysql" else names
 
 
 def _kind_somewhere(rules: ContentRules, kind: str) -> bool:

@@ -222,3 +222,10 @@ def test_facts_are_the_same_for_all_literals() -> None:
 def test_what_is_deep_or_long_is_refused_and_not_a_crash() -> None:
     assert verdict("postgres", "SELECT " + "(" * 3000 + "1" + ")" * 3000) == "parse"
     assert verdict("postgres", "SELECT " + "-".join(["a "] * 3000) + " FROM notes") in ("", "parse")
+
+
+def test_mysql_has_no_case_in_columns_and_functions() -> None:
+    rules = ContentRules(kinds=("select",), tables={"t": TableRules(read=("Id",))}, functions=("Mine",))
+    assert verdict("mysql", "SELECT ID, MINE(id) FROM t", rules) == ""
+    assert verdict("postgres", "SELECT id FROM t", rules) == "columns"
+    assert verdict("postgres", 'SELECT "Id" FROM t', rules) == ""
