@@ -96,6 +96,9 @@ def reap(
             never_programs=tuple(never_program or ()),
             never_hosts=parse_hosts("\n".join(never_host or ())),
         )
+        if rules.never_hosts.by_port:
+            say("--never-host names hosts and networks: leave the port out.")
+            return USAGE
         address = None if metrics is None else parse_address(metrics, lowest_port=0)
     except (HostsError, ValueError) as error:
         say(str(error))

@@ -54,12 +54,16 @@ class Evidence:
 
     def of(self, host: str, port: int) -> list[Finding]:
         """All that is known of the client at this host and port."""
-        places = (host, *self.addresses.get(host, ()))
+        places = self.places(host)
         listed, kernel = self._by_list(places, port), self._by_kernel(places, port)
         if listed is not None and kernel is not None and kernel.weight is Weight.LIVES:
             # The kernel speaks of this very socket, now; a list of clients may be old.
             listed = listed if listed.weight is not Weight.GONE else Finding(Weight.DEAD, listed.text)
         return [finding for finding in (listed, kernel, self._by_probe(places)) if finding is not None]
+
+    def places(self, host: str) -> tuple[str, ...]:
+        """The host as the database shows it, and its addresses where that is a name."""
+        return (host, *self.addresses.get(host, ()))
 
     def _by_list(self, places: tuple[str, ...], port: int) -> Finding | None:
         alive = self.alive

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, Final
 
 from outlive.census.connection import Census, Connection, Kind
 from outlive.census.session import Session
 from outlive.census.sockets import local_sockets, plain_address
-from outlive.reaper.alive_hosts import Hosts
+from outlive.reaper.alive_hosts import Hosts, HostsError, is_address
 from outlive.reaper.evidence import Evidence
 from outlive.reaper.hands import Hands, Outcome
 from outlive.reaper.probe import TIMEOUT_S, probe_all
@@ -116,12 +115,14 @@ def _rounded(value: float | None) -> float | None:
 async def run_round(session: Session, hands: Hands, plan: Plan, alive: Hosts | None) -> Round:
     """Over an open session, with the lock held where `plan.apply`. `alive` is the list of this round.
 
-    Raises CensusError.
+    Raises CensusError, and HostsError where a listed name has no address.
     """
     began = monotonic()
     census = await session.census()
-    evidence = await gather(session, census, plan, alive)
-    verdicts = tuple(judge(connection, plan.rules, evidence) for connection in census.connections)
+    shown = {found.host for found in census.connections}
+    rules = replace(plan.rules, never_hosts=await _by_address(plan.rules.never_hosts, shown))
+    evidence = await gather(session, census, plan, None if alive is None else await _by_address(alive, shown))
+    verdicts = tuple(judge(connection, rules, evidence) for connection in census.connections)
     outcomes: dict[int, Outcome] = {}
     victims = sorted(
         (verdict.connection for verdict in verdicts if verdict.ends), key=lambda found: -(found.idle_s or 0.0)
@@ -166,7 +167,7 @@ def _places(clients: Iterable[Connection], addresses: dict[str, tuple[str, ...]]
 
 async def _addresses(hosts: set[str]) -> dict[str, tuple[str, ...]]:
     """Of those that the database shows by name (MySQL without skip_name_resolve)."""
-    names = sorted(host for host in hosts if not _is_address(host))[:_NAMES_MAX]
+    names = sorted(host for host in hosts if not is_address(host))[:_NAMES_MAX]
     found: dict[str, tuple[str, ...]] = {}
 
     async def look_up(name: str) -> None:
@@ -181,9 +182,17 @@ async def _addresses(hosts: set[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+async def _by_address(listed: Hosts, shown: set[str]) -> Hosts:
+    """With the addresses of its names. One that has none, and that the database does not show, may be anybody: without
+    it, a host that is listed by name would be taken for one that is not listed.
+    """
+    if not listed.by_name:
+        return listed
+    found = await _addresses(set(listed.by_name))
+    unknown = listed.by_name - found.keys() - {plain_address(host) for host in shown}
+    if unknown:
+        raise HostsError(
+            f"The host {min(unknown)} is listed by a name that has no address here ({len(unknown)} such), so that it"
+            " cannot be found among the connections: list its address, or leave it out."
+        )
+    return listed.with_addresses(found)

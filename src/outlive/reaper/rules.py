@@ -67,7 +67,7 @@ def judge(connection: Connection, rules: Rules, evidence: Evidence) -> Verdict:
 
     That this very client has ended is certain, and wins over a sign of life of its host; that wins over all else.
     """
-    spared = [*_never(connection, rules), *_in_use(connection, rules)]
+    spared = [*_never(connection, rules, evidence), *_in_use(connection, rules)]
     if spared:
         return Verdict(connection, False, tuple(spared))
     idle = f"idle for {seconds(connection.idle_s or 0.0)}"
@@ -93,7 +93,7 @@ def _rest(known: list[Finding], counts: list[str]) -> list[str]:
     ]
 
 
-def _never(connection: Connection, rules: Rules) -> list[str]:
+def _never(connection: Connection, rules: Rules, evidence: Evidence) -> list[str]:
     """Rules that nothing overrides."""
     found = []
     if connection.kind is not Kind.CLIENT:
@@ -106,7 +106,7 @@ def _never(connection: Connection, rules: Rules) -> list[str]:
         found.append(f"user {connection.user} is never ended")
     if connection.program and _matches(connection.program, rules.never_programs):
         found.append(f"program {connection.program} is never ended")
-    if connection.host in rules.never_hosts:
+    if any(place in rules.never_hosts for place in evidence.places(connection.host)):
         found.append(f"host {connection.host} is never ended")
     if rules.only_users and not _matches(connection.user, rules.only_users):
         found.append(f"only connections of {', '.join(rules.only_users)} are asked for")

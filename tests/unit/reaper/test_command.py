@@ -42,6 +42,7 @@ def test_what_is_no_duration(text: str) -> None:
         (["reap", URL, "--watch", "1s", "--metrics", "nowhere"], "no valid port"),
         (["reap", URL, "--watch", "1s", "--alive-hosts", "-"], "name a file"),
         (["reap", URL, "--never-host", "10.0.0.0/99"], "of a list of hosts is none"),
+        (["reap", URL, "--never-host", "10.0.0.7:40000"], "leave the port out"),
     ],
 )
 def test_wrong_arguments(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -175,3 +175,10 @@ def test_hosts_that_the_database_shows_by_name_are_compared_by_address() -> None
     assert not decide(named, evidence).ends
     assert decide(named, Evidence(alive=evidence.alive)).ends
     assert not decide(named, Evidence(alive=parse_hosts("FN-7.example.com"))).ends
+
+
+def test_a_host_that_is_never_ended_may_be_named_by_its_address_where_the_database_shows_a_name() -> None:
+    named = replace(IDLE, host="worker")
+    evidence = Evidence(alive=parse_hosts("10.0.0.8"), addresses={"worker": ("10.0.0.7",)})
+    assert decide(named, evidence).ends
+    assert not decide(named, evidence, never_hosts=parse_hosts("10.0.0.0/24")).ends
