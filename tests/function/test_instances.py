@@ -82,6 +82,50 @@ def test_a_cancelled_statement_leaves_no_reply_to_the_next(async_driver: Driver)
     asyncio.run(body())
 
 
+@pytest.mark.parametrize("name", ["pymysql", "psycopg", "psycopg2", "pg8000"])
+def test_a_signals_error_in_a_statement_leaves_no_reply_to_the_next(
+    name: str, function_servers: dict[str, Any]
+) -> None:
+    driver = _driver(name, function_servers)
+    database = driver.recycled()
+
+    def interrupt(*_: object) -> None:
+        raise LookupError
+
+    def ask(statement: str) -> Any:
+        with database.connection() as connection:
+            return driver.run(driver.ask(connection, statement))
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(LookupError):
+            ask("SELECT SLEEP(0.5)" if driver.database == "mariadb" else "SELECT pg_sleep(0.5)")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert [ask("SELECT 7"), ask("SELECT 8")] == [7, 8]
+    database.close()
+
+
+def test_a_stream_that_is_read_half_does_not_hang_the_end_of_its_use(function_servers: dict[str, Any]) -> None:
+    """psycopg's stream holds the lock of its connection, and a rollback would wait for it without end."""
+    database = _driver("psycopg", function_servers).recycled()
+    done = threading.Event()
+
+    def use() -> None:
+        with database.connection() as connection:
+            stream = connection.cursor().stream("SELECT generate_series(1, 100000)")
+            assert next(stream) == (1,)
+        done.set()
+        del stream  # it was alive until here
+
+    thread = threading.Thread(target=use, daemon=True)
+    thread.start()
+    assert done.wait(10)
+    assert database.stats()["discarded"] == 1
+
+
 def test_a_loop_for_each_request_leaves_no_connection_of_the_last_one(async_driver: Driver) -> None:
     database = async_driver.recycled()
 

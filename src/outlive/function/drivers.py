@@ -1,4 +1,4 @@
-"""What the drivers call things. None is imported: a connection is known by what it can do, an error by its code."""
+"""What the drivers call things. None is imported."""
 
 from __future__ import annotations
 
@@ -35,12 +35,20 @@ def is_of(error: BaseException | None, connection: object) -> bool:
     return isinstance(error, (OSError, getattr(connection, "Error", OSError)))  # aiomysql has PyMySQL's errors
 
 
+def is_amid(error: BaseException | None, connection: Any) -> bool:
+    """A reply may come: pg8000 overlooks a signal's error; psycopg waits for a half-read stream (PQTRANS_ACTIVE)."""
+    trace = error.__traceback__ if error and "pg8000" in _packages(connection) else None
+    while trace and not trace.tb_frame.f_globals["__name__"].startswith("pg8000"):
+        trace = trace.tb_next
+    return bool(trace) or getattr(getattr(connection, "pgconn", None), "transaction_status", 0) == 1
+
+
 def _packages(connection: object) -> set[str]:
     return {kind.__module__.partition(".")[0] for kind in type(connection).__mro__} - {"builtins", "typing"}
 
 
 def is_closed(connection: Any) -> bool:
-    """False of drivers that cannot tell."""
+    """False where the driver cannot tell."""
     if callable(getattr(connection, "is_closed", None)):  # asyncpg
         return bool(connection.is_closed())
     for name, when in (("closed", True), ("open", False), ("connected", False)):
@@ -84,10 +92,7 @@ def close(connection: Any, *, in_doubt: bool = False) -> object:
 
 
 def abandon(connection: Any) -> None:
-    """Another process uses it still: let nothing that is said here reach the server.
-
-    mysqlclient says COM_QUIT when the object is collected.
-    """
+    """Let nothing that is said here (mysqlclient's COM_QUIT) reach the server: another process uses it still."""
     number = _fileno(connection)
     if number is not None:
         nowhere = os.open(os.devnull, os.O_RDWR)
@@ -108,7 +113,7 @@ def has_input(connection: Any) -> bool:
 
 
 def limit_silence(connection: Any, milliseconds: int) -> int:
-    """For how long a peer may acknowledge nothing (tcp(7)); by default a quarter of an hour. Returns what it was."""
+    """For how long a peer may acknowledge nothing (tcp(7)). Returns what it was."""
     import socket
 
     try:

@@ -15,20 +15,22 @@ _previous: Any = None
 _prepared = False
 
 
-def close_at_end(owner: Any) -> None:
-    """At the interpreter's end, and at SIGTERM before what else happens then."""
+def close_at_end(owner: Any, *, sigterm: bool) -> None:
+    """At the interpreter's; at SIGTERM before what else happens."""
     global _prepared, _previous  # noqa: PLW0603
+    if not _open:
+        import atexit
+
+        atexit.register(_close_all)
     _open.add(owner)
-    if _prepared:
+    if _prepared or not sigterm:
         return
-    import atexit
     import signal
 
     _previous = signal.getsignal(signal.SIGTERM)
     with suppress(ValueError):  # not the main thread
         if _previous is not None:
             signal.signal(signal.SIGTERM, _on_sigterm)
-        atexit.register(_close_all)
         _prepared = True
 
 

@@ -1,4 +1,4 @@
-"""How long a connection lives: its age, on clocks that run while a function is frozen, and its uses."""
+"""How long a connection lives, on clocks that run while a function is frozen."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def elapsed_s(since: tuple[float, float]) -> float:
 
 
 def fraction() -> float:
-    """At random in [0, 1); instances restored from one snapshot share the state of `random`."""
+    """In [0, 1); instances of one snapshot share the state of `random`."""
     return int.from_bytes(os.urandom(6), "big") / (1 << 48)
 
 
 class Policy:
-    """When a connection is replaced. ValueError for what is out of range.
+    """When a connection is replaced. ValueError for what is out of range. None: no limit.
 
-    `per_request` means `max_uses=1`. `ttl_s`: not used when older, less up to `jitter` of it, lest instances reconnect
-    together. `max_idle_s`: not used after so long without use. `ping_after_idle_s`: pinged first. None: no limit.
+    `per_request`: `max_uses=1`. `ttl_s`: longest age, less up to `jitter` of it. `max_idle_s`: longest time without
+    use. `ping_after_idle_s`: pinged first.
     """
 
     def __init__(

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 class recycled:
     """A connection, opened at the first request, used again for the next ones, replaced as `Policy` says.
 
-    Decorates functions, `async` or not, which get the keyword argument `argument`. Or `connection()`.
+    Decorates functions, which get the keyword argument `argument`. Or `connection()`.
 
-    `connect` opens one, blocking or awaited; a parameter `timeout_s` of it gets the seconds left. `timeout_s`: longest
-    wait while the database is full (then its error), or `max_size` are in use here (TimeoutError). `check`, `reset`,
-    `is_full`: in place of the ping, the rollback, the known codes. `on_event(name, seconds)`: at what `stats` counts.
+    `connect` opens one, or is awaited; its parameter `timeout_s` gets the seconds left. `timeout_s`: longest wait while
+    the database is full (then its error), or `max_size` are in use (TimeoutError). `check`, `reset`, `is_full`: in
+    place of the ping, the rollback, the known codes. `on_event(name, seconds)`: at what `stats` counts.
     """
 
     def __init__(
@@ -47,12 +47,14 @@ class recycled:
         close_on_sigterm: bool = True,
         **policy: Any,
     ) -> None:
-        code = getattr(connect, "__code__", None)
+        code = getattr(getattr(connect, "func", connect), "__code__", None)  # also of a partial
         self._takes_timeout = code and "timeout_s" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         self._connect, self._argument, self._timeout_s, self._max_size = connect, argument, timeout_s, max_size
         self._check, self._reset, self._is_full, self._on_event = check, reset, is_full, on_event
         self._close_on_sigterm = close_on_sigterm
         self._policy = Policy(**policy)
+        if not max_size >= 1:
+            raise ValueError("max_size")
         self._use: ContextVar[_Use | None] = ContextVar("outlive_use", default=None)
         self._counts = dict.fromkeys(("uses", "connects", "full", "pings", "recycled", "discarded", "repeats"), 0)
         self._start()
@@ -90,7 +92,7 @@ class recycled:
             await self._end(held, "recycled")
 
     def stats(self) -> dict[str, int]:
-        """So far: `uses`, `connects`, `full` (refusals), `pings`, `repeats`, `recycled` and `discarded` (broken)."""
+        """How often: docs/remedies/recycle.md."""
         return dict(self._counts)
 
     def count(self, event: str, seconds: float = 0.0) -> None:
@@ -109,8 +111,8 @@ class recycled:
             held.keeper = self._keep(held)
             with suppress(StopIteration):
                 held.keeper.__anext__().send(None)  # up to its yield, without a round of the loop
-        elif self._close_on_sigterm:
-            close_at_end(self)
+        elif not mode.loop:
+            close_at_end(self, sigterm=self._close_on_sigterm)
         return held
 
     async def _open(self, mode: Any, within: object, *, own: bool = False) -> Life:
@@ -137,18 +139,21 @@ class recycled:
             refused += 1
 
     async def _connected(self, mode: Any, left: float, places: list[None]) -> Life:
-        if not places:
-            raise _CrowdedError(f"all {self._max_size} connections of this process are in use (max_size)")
-        places.pop()
+        try:
+            places.pop()
+        except IndexError:
+            raise _CrowdedError(f"all {self._max_size} are in use (max_size)") from None
         began, held = time.monotonic(), None
         given = {"timeout_s": left} if self._takes_timeout else {}
         try:
             held = Life(await mode.call(lambda: self._connect(**given), left, drivers.close), self._policy, mode)
             await mode.call(lambda: drivers.opened(held.connection), left)
         except BaseException:
-            if held:
-                await held.close(in_doubt=True)
-            places.append(None)
+            try:
+                if held:
+                    await held.close(in_doubt=True)
+            finally:
+                places.append(None)
             raise
         self.count("connects", time.monotonic() - began)
         return held
@@ -190,10 +195,11 @@ class recycled:
             drivers.abandon(held.connection)
             return False
         held.used()
-        # An interruption may have left a reply, which the next request would take for its own.
+        # A reply may be left, which the next request would take for its own.
         in_doubt = isinstance(error, TimeoutError)
         in_doubt |= not isinstance(error, (Exception, GeneratorExit, SystemExit, type(None)))
         theirs = drivers.is_of(error, held.connection)
+        in_doubt |= drivers.is_amid(None if theirs else error, held.connection)
         clean = False
         try:
             clean = not in_doubt and not drivers.is_closed(held.connection) and await held.works(self._reset)
@@ -209,7 +215,7 @@ class recycled:
         return theirs and not clean
 
     async def _end(self, held: Life, event: str, *, in_doubt: bool = False) -> None:
-        """Its place is free after it, so that no replacement comes beside it."""
+        """Then its place is free, and not before."""
         if held.ended:
             return
         held.ended = True
@@ -237,7 +243,7 @@ class _CrowdedError(TimeoutError):
 
 
 class _Use:
-    """One `with` or `async with`. `lost`: was the connection?"""
+    """`lost`: was the connection?"""
 
     lost = False
     _outer: _Use | None = None

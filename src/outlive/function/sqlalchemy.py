@@ -1,4 +1,4 @@
-"""The same for the pools of SQLAlchemy 2: `recycle(create_engine(...))`."""
+"""For the pools of SQLAlchemy 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How to wait: for a full database, within the invocation's time, on an event loop or without."""
+"""How to wait, on an event loop or without."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-# Kept of what a Lambda context has left.
 RESERVE_S = 0.5
 
 _end: ContextVar[float] = ContextVar("outlive_deadline", default=float("inf"))
@@ -23,8 +22,8 @@ _end: ContextVar[float] = ContextVar("outlive_deadline", default=float("inf"))
 def deadline(within: object) -> Iterator[None]:
     """`with deadline(context):` nothing inside waits longer for a connection; the earliest of nested ones counts.
 
-    `within`: an AWS Lambda context (half a second of its `get_remaining_time_in_millis()` is kept for the answer), or
-    seconds from now; else TypeError. One attempt is always made.
+    `within`: an AWS Lambda context (half a second of its time is kept for the answer), or seconds from now; else
+    TypeError. One attempt is always made.
     """
     token = _end.set(end_of(float("inf"), within))
     try:
@@ -44,7 +43,7 @@ def end_of(timeout_s: float, within: Any = None) -> float:
 
 
 def pause_s(refusals: int) -> float:
-    """Full jitter: between nothing and a bound that doubles, so that those refused together spread out."""
+    """Full jitter, so that those refused together spread out."""
     return fraction() * min(2.0, 0.05 * (1 << min(refusals, 10)))
 
 
@@ -66,7 +65,6 @@ class Blocking:
         self._sleep(seconds)
 
     async def call(self, function: Any, _: float, undo: object = None) -> Any:
-        """TypeError when the result is to be awaited."""
         result = function()
         if hasattr(type(result), "__await__"):
             if hasattr(result, "send"):
@@ -84,7 +82,7 @@ class Awaiting:
         self.pause = asyncio.sleep
 
     async def call(self, function: Any, seconds: float, undo: Any = id) -> Any:
-        """Awaited in a task of its own, so that no result is lost to a timeout or a cancellation: `undo` gets it."""
+        """In a task of its own: `undo` gets a result that comes too late."""
         result = function()
         if not hasattr(type(result), "__await__"):
             return result

@@ -67,8 +67,7 @@ class Hosts:
             return False
         number = int(address)
         return any(
-            version == address.version and number >> bits in found
-            for (version, bits), found in self._prefixes.items()
+            version == address.version and number >> bits in found for (version, bits), found in self._prefixes.items()
         )
 
     @property

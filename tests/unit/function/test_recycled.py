@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -435,3 +436,59 @@ def test_it_imports_little_and_nothing_of_outlives_other_rooms() -> None:
 
 def test_its_source_stays_small() -> None:
     assert sum(file.stat().st_size for file in FOLDER.glob("*.py")) < 30 * 1024
+
+
+class _TakenMeanwhile(list[None]):
+    """Another thread takes the last place between the look and the grasp."""
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_two_threads_that_want_the_last_place_wait_for_it() -> None:
+    database = recycled(Connection, timeout_s=0)
+    database._places = _TakenMeanwhile()
+    with pytest.raises(TimeoutError, match="max_size"), database.connection():
+        pass
+
+
+def test_a_pool_without_a_place_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_size"):
+        recycled(Connection, max_size=0)
+
+
+def test_a_partial_gets_the_seconds_left() -> None:
+    def connect(name: str, timeout_s: float) -> Connection:
+        assert 0 < timeout_s <= 7
+        return Connection()
+
+    with recycled(partial(connect, "x"), timeout_s=7).connection():
+        pass
+
+
+_IN_A_THREAD = """
+import signal, sys, threading
+from outlive.function import recycled
+
+class Connection:
+    def close(self):
+        print("closed", flush=True)
+
+database = recycled(Connection, close_on_sigterm=sys.argv[1] == "yes")
+
+def use():
+    with database.connection():
+        pass
+
+thread = threading.Thread(target=use)
+thread.start()
+thread.join()
+print(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, flush=True)
+"""
+
+
+@pytest.mark.parametrize("sigterm", ["yes", "no"])
+def test_the_interpreters_end_closes_what_a_thread_used_and_where_sigterm_is_left_alone(sigterm: str) -> None:
+    command = [sys.executable, "-c", _IN_A_THREAD, sigterm]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.split() == ["True", "closed"]
