@@ -1,7 +1,6 @@
 """Callers in a crowd, and callers that go away: nobody holds what others need, nothing runs twice."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,9 +19,9 @@ def sleep(caller: Caller, seconds: float) -> str:
     return f"SELECT pg_sleep({seconds})" if caller.database == "pg" else f"SELECT SLEEP({seconds})"
 
 
-def insert_slowly(caller: Caller) -> str:
-    """A write that takes 3 s, and leaves a row."""
-    return f"INSERT INTO c SELECT 1, '' FROM ({sleep(caller, 3)}) AS s"
+def insert_slowly(caller: Caller, seconds: int = 3) -> str:
+    """A write that takes its time, and leaves a row."""
+    return f"INSERT INTO c SELECT 1, '' FROM ({sleep(caller, seconds)}) AS s"
 
 
 def held(caller: Caller) -> float:
@@ -43,12 +42,11 @@ def test_two_hundred_callers_on_five_connections(caller: Caller) -> None:
 
 
 def test_a_caller_who_goes_cancels_its_statement(caller: Caller) -> None:
-    dead = caller.begun("/v1/query", {"database": caller.database, "sql": insert_slowly(caller)})
+    """Long before it would end by itself."""
+    dead = caller.begun("/v1/query", {"database": caller.database, "sql": insert_slowly(caller, 600)})
     eventually(lambda: held(caller) == 1)
-    began = time.monotonic()
     dead.close()
     eventually(lambda: held(caller) == 0)
-    assert time.monotonic() - began < 2
     assert count(caller) == 0
 
 
@@ -87,12 +85,10 @@ def test_a_killed_callers_transaction(caller: Caller) -> None:
     """In the middle of a statement: cancelled and rolled back at once."""
     id = caller.begin(idle_timeout_s=100)
     caller.step(id, "INSERT INTO c VALUES (1, 'x')")
-    dead = caller.begun(f"/v1/transactions/{id}/query", {"sql": sleep(caller, 5)})
-    eventually(lambda: caller.runs(sleep(caller, 5)))
-    began = time.monotonic()
+    dead = caller.begun(f"/v1/transactions/{id}/query", {"sql": sleep(caller, 600)})
+    eventually(lambda: caller.runs(sleep(caller, 600)))
     dead.close()
     eventually(lambda: held(caller) == 0)
-    assert time.monotonic() - began < 2
     assert caller.end(id).status == 404
     assert count(caller) == 0
 

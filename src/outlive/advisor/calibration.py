@@ -57,7 +57,7 @@ class Measured:
         try:
             load = _made(Load, storm["load"])
             remedies = storm["remedies"]
-            ran = {name: each for name, each in remedies.items() if "skipped" not in each}
+            ran = {name: _figures(name, each) for name, each in remedies.items() if "skipped" not in each}
             reserved, others = storm.get("reserved", 0), storm.get("others", 0)
             places = storm.get("places", storm["max_connections"] - reserved - others)
             return cls(
@@ -165,6 +165,17 @@ def _simulated(measured: Measured, name: str, timing: Timing) -> Predicted:
 def _made(kind: type[Any], values: Mapping[str, Any]) -> Any:
     known = {each.name for each in fields(kind)}
     return kind(**{name: value for name, value in values.items() if name in known})
+
+
+def _figures(name: str, figures: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What can be compared. ValueError for a figure that is no number, and for a median that an answer must have."""
+    for figure in COMPARED:
+        value = figures.get(figure)
+        if not isinstance(value, (int, float, type(None))):
+            raise ValueError(f"{figure} of {name} is no number.")
+    if figures.get("answered") and figures.get("p50_ms") is None:
+        raise ValueError(f"p50_ms of {name} is no number.")
+    return figures
 
 
 def _policy(name: str, figures: Mapping[str, Any], load: Load) -> Policy:

@@ -128,6 +128,8 @@ def typed(name: str, text: str) -> object:
 
 
 _WORDS: Final[Mapping[str, bool]] = {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}
+# Beyond what any server or platform has, and within what the arithmetic and the simulation take seconds for.
+_LARGEST: Final = {"max_connections": 1e7, "lifetime_s": 1e8}
 _KINDS: Final[Mapping[str, tuple[type, ...]]] = {"float": (int, float), "int": (int,), "bool": (bool,), "str": (str,)}
 
 
@@ -137,8 +139,9 @@ def _typed(name: str, kind: str, value: object) -> Any:
         return None
     right = isinstance(value, _KINDS[base]) and (base == "bool" or not isinstance(value, bool))
     _require(right, name, f"is of the type {base}, not {value!r}")
-    if isinstance(value, float):
-        _require(abs(value) < 1e15, name, "is too large")  # infinities and what is not a number, too
+    if isinstance(value, (int, float)):
+        # Infinities and what is not a number are refused by this, too.
+        _require(abs(value) < _LARGEST.get(name, 1e15), name, "is too large")
     return value
 
 

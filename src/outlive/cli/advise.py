@@ -160,18 +160,23 @@ def _ms(seconds: float | None) -> float | None:
 
 
 def _object(file: str) -> dict[str, Any]:
-    from json import JSONDecodeError, loads
+    from json import loads
 
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        found = loads(text)
+        found = loads(text, parse_constant=_no_number)
     except OSError as error:
         raise _FileError(f"{file} cannot be read: {error.strerror}.") from None
-    except (JSONDecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # JSON's, and that of text that is not UTF-8, are ValueErrors
         raise _FileError(f"{file} is not JSON.") from None
     if not isinstance(found, dict):
         raise _FileError(f"{file} is not one JSON object.")
     return found
+
+
+def _no_number(name: str) -> None:
+    """Python reads NaN and Infinity, which JSON has not. Raises ValueError."""
+    raise ValueError(name)
 
 
 def _calibration(storm: Mapping[str, Any]) -> Calibration:

@@ -190,6 +190,8 @@ def test_json_is_the_fields() -> None:
         ({"requests_per_s": "many"}, "requests_per_s is of the type float, not 'many'"),
         ({"requests_per_s": True}, "of the type float"),
         ({"requests_per_s": float("inf")}, "too large"),
+        ({"requests_per_s": 1, "max_connections": 10**9}, "max_connections is too large"),
+        ({"requests_per_s": 1, "lifetime_s": 1e9}, "lifetime_s is too large"),
         ({"requests_per_s": -1}, "must be above 0"),
         ({"requests_per_s": 1, "database_share": 2}, "database_share is above 0 and at most 1"),
         ({"requests_per_s": 1, "database": "oracle"}, "database is one of postgresql"),

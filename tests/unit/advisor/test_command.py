@@ -104,6 +104,24 @@ def test_errors_are_a_sentence(
     assert not captured.out
 
 
+@pytest.mark.parametrize("text", ['{"requests_per_s": NaN}', '{"requests_per_s": 1', "\x00", "[" * 100_000, "\udcff"])
+def test_what_is_not_json_is_said(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "load.json"
+    file.write_bytes(text.encode(errors="surrogateescape"))
+    assert run(["advise", "--from", str(file)]) == 1
+    assert "is not JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("figure", ["many", [1], None])
+def test_a_storms_figures_are_numbers(tmp_path: Path, figure: object, capsys: pytest.CaptureFixture[str]) -> None:
+    measured = storm()
+    measured["remedies"]["persistent"]["p50_ms"] = figure
+    file = tmp_path / "storm.json"
+    file.write_text(json.dumps(measured))
+    assert run(["advise", "--calibrate", str(file)]) == 1
+    assert "p50_ms of persistent is no number" in capsys.readouterr().err
+
+
 def test_a_storm_is_set_beside_what_is_predicted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "storm.json"
     file.write_text(json.dumps(storm()))
