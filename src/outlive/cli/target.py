@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 from outlive.census.errors import CensusError
 from outlive.cli.output import FAILED, report, say, warn
@@ -12,14 +13,23 @@ from outlive.config.model import Database
 from outlive.config.origin import Origin
 from outlive.config.url import parse_url
 
+_NO_PROTOCOL: Final = Problem(
+    "Of a tcp:// server Outlive knows no protocol to ask it in.",
+    "Name a postgresql:// or mysql:// URL; `outlive serve` takes tcp:// too, and its /metrics tell of it.",
+    "",
+    "URL",
+)
+
 
 def database_of(url: str | None) -> Database:
-    """Raises ConfigError, also where the URL names several hosts or no user."""
+    """Raises ConfigError, also where the URL names several hosts, no user, or a protocol that nobody can ask in."""
     text = url or os.environ.get("OUTLIVE_URL", "")
     if len(text.split()) != 1:
         raise ConfigError(
             [Problem("One database is asked at a time.", "Name its URL, or set OUTLIVE_URL to it.", "", "URL")]
         )
+    if text.lower().startswith("tcp:"):
+        raise ConfigError([_NO_PROTOCOL])  # before its options are judged, of which a user would be one too many
     (database,) = load(Origin(urls=(text,)), {}).databases.values()
     if len(database.hosts) != 1 or database.replicas:
         raise ConfigError(

@@ -87,6 +87,11 @@ def test_a_password_in_the_environment_does_not(
         (["serve", "mysql://u@h?charset=utf8"], "charset is not known"),
         (["serve", "--config", "/nonexistent.toml"], "/nonexistent.toml: The configuration cannot be read"),
         (["serve", "--nope"], "--nope"),
+        *(
+            ([name, f"TCP://{user}h:1?max_connections=5"], "no protocol to ask it in. Name a postgresql:// or mysql://")
+            for name in ("reap", "doctor", "storm")
+            for user in ("", "u@")
+        ),
         (["nope"], "nope"),
         (["check"], "CONFIG"),
     ],
