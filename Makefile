@@ -2,8 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
 export PYTHON
-# A machine's own settings of these must not change what is tested.
-unexport PYTHONPATH PYTHONHOME
+# A machine's own settings of these must not change what is tested; and without compiled files each of the many
+# processes that the tests start would compile the package anew, which takes as long as all else of its start.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test prove check bench clean
 
@@ -45,10 +46,10 @@ demo: system-demo .venv/.server
 	@$(BIN)/outlive demo
 
 test: system-test .venv/.dev node_servers
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 prove: system-test .venv/.dev node_servers
-	$(BIN)/python -m pytest -n 3 --dist loadfile --full
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --full
 
 check: system-base .venv/.dev
 	$(BIN)/ruff check --quiet .

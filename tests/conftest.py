@@ -1,6 +1,8 @@
 """Fixtures that every test shares, the size of the runs, and each folder's budget of time."""
 
+import contextlib
 import os
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +36,35 @@ BUDGETS_S = {
 }
 DEFAULT_BUDGET_S = 60.0
 
+LONG = (
+    "operation/test_demo",
+    "operation/test_passthrough",
+    "operation/test_drain",
+    "operation/test_postgres_cancel",
+    "operation/test_postgres_vanishing",
+    "operation/test_embedded_serve",
+    "storm/test_postgres",
+    "storm/test_mariadb",
+    "chaos/test_silence",
+    "chaos/test_vanishing",
+    "chaos/test_database_away",
+    "chaos/test_dead_man",
+    "chaos/test_faults",
+    "chaos/postgres/test_silence",
+    "chaos/postgres/test_budget",
+    "clients/test_shown_by",
+    "clients/test_node",
+    "clients/test_connector_j",
+    "clients/test_two_sessions",
+    "clients/test_thousand",
+    "clients/test_mysql_connector",
+    "clients/postgres/test_two_sessions",
+    "clients/postgres/test_thousand",
+    "hazards/test_large",
+    "hazards/postgres/test_encodings",
+)
+"""The files that take more than 15 s each."""
+
 _spent_s: defaultdict[str, float] = defaultdict(float)
 
 
@@ -43,10 +74,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure() -> None:
+    """A shell starts what runs in its background with SIGINT ignored, and every child would inherit that."""
+    with contextlib.suppress(ValueError):  # a worker of xdist may run its tests outside of the main thread
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Pure tests first: they are the quickest to say no. And what needs root is skipped without it."""
-    order = {"unit": 0, "servers": 1, "logins": 2, "clients": 3, "fuzz": 4, "chaos": 5}
-    items.sort(key=lambda item: order.get(_folder(item.nodeid), 4))
+    """Pure tests first: they are the quickest to say no. Then the files that take long, or one of them would be the
+    last to run, alone. And what needs root is skipped without it.
+    """
+    order = {"unit": 0, "servers": 1}
+    items.sort(key=lambda item: order.get(_folder(item.nodeid), 3 - _takes_long(item.nodeid)))
     possible = Network.possible() if any(item.get_closest_marker("root") for item in items) else False
     for item in items:
         if item.get_closest_marker("root") and not possible:
@@ -56,6 +95,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _folder(nodeid: str) -> str:
     parts = nodeid.split("::", maxsplit=1)[0].split("/")
     return parts[1] if len(parts) > 2 else "."
+
+
+def _takes_long(nodeid: str) -> bool:
+    return nodeid.split("::", maxsplit=1)[0].removeprefix("tests/").removesuffix(".py") in LONG
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
