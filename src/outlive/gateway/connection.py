@@ -11,6 +11,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from outlive.config.http import Http
+from outlive.gateway.unread import Unread
 
 HEAD_MAX_BYTES: Final = 65_536
 """The longest request line and header fields together; a JSON Web Token or a connection string takes a few KiB."""
@@ -24,8 +25,7 @@ class HttpConnection(HttpToolsProtocol):
         HttpToolsProtocol.__init__(self, *arguments, **options)
         self._request_since = self.loop.time()  # the first request has to come
         self._idle_since = 0.0
-        self._unread_since = 0.0
-        self._unread_bytes = 0
+        self._unread = Unread()
         self._head_bytes = -1
 
     # -- what comes --------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def look(self, now: float, http: Http) -> None:
         """Ends it where its caller sends a request, takes a response, or stays idle for too long."""
-        if self._is_stuck(now, http.response_timeout_s):
+        if self._unread.is_stuck(self.transport.get_write_buffer_size(), now, http.response_timeout_s):
             self.transport.abort()
         elif self.transport.is_closing():
             pass
@@ -87,14 +87,6 @@ class HttpConnection(HttpToolsProtocol):
 
     def _is_idle(self) -> bool:
         return not self._request_since and (self.cycle is None or self.cycle.response_complete)
-
-    def _is_stuck(self, now: float, timeout_s: float) -> bool:
-        """Whether what was written to it waits, and the caller took nothing of it."""
-        unread = self.transport.get_write_buffer_size()
-        if not unread or unread < self._unread_bytes or not self._unread_since:
-            self._unread_since = now
-        self._unread_bytes = unread
-        return unread > 0 and now - self._unread_since > timeout_s
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         cycle = self.cycle

@@ -23,6 +23,7 @@ from outlive.config.http import Http
 from outlive.gateway.connection import HttpConnection
 from outlive.gateway.encryption import Encryption
 from outlive.gateway.endpoint import Endpoint
+from outlive.gateway.websocket_connection import WebSocketConnection
 from outlive.observe.exposition import expose
 from outlive.observe.metrics import Metrics
 
@@ -78,7 +79,8 @@ def _straight(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
     }
 
     async def straight(scope: Scope, receive: Receive, send: Send) -> None:
-        await endpoints.get(scope["path"], app)(scope, receive, send)
+        found = endpoints.get(scope["path"], app) if scope["type"] == "http" else app
+        await found(scope, receive, send)
 
     return straight
 
@@ -106,7 +108,7 @@ class Operations:
     def _look(self) -> None:
         now, http = self._loop.time(), self._http()
         for connection in list(self._server.server_state.connections):
-            if isinstance(connection, HttpConnection):
+            if isinstance(connection, HttpConnection | WebSocketConnection):
                 connection.look(now, http)
         self._looking = self._loop.call_later(LOOK_S, self._look)
 
@@ -142,7 +144,7 @@ async def serve_operations(
         operations_app(state, probes=probes, metrics=metrics, more=more),
         http=HttpConnection,
         ssl_context_factory=None if encryption is None else lambda *_: encryption.context,
-        ws="websockets-sansio",
+        ws=WebSocketConnection,
         ws_max_size=http().request_max_bytes,
         ws_per_message_deflate=False,  # it costs more than it saves, and memory a connection
         ws_ping_interval=WEBSOCKET_PING_S,
@@ -150,6 +152,7 @@ async def serve_operations(
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # anybody may send them
         server_header=False,
         date_header=False,
         limit_concurrency=max_requests,

@@ -23,12 +23,13 @@ Admit = Callable[[str, str], "ErrorFields | None"]
 
 class FrameTransport(asyncio.Transport):
     """What `Channel` needs of a transport. `changed` is set when there is something to send, or nothing any more;
-    `readable` is cleared while nothing may be read.
+    `readable` is cleared while nothing may be read. `under` is what the frames go over.
     """
 
-    def __init__(self, channel: WebSocketChannel) -> None:
+    def __init__(self, channel: WebSocketChannel, under: asyncio.Transport | None) -> None:
         asyncio.Transport.__init__(self)
         self._channel = channel
+        self._under = under
         self._pieces: list[bytes] = []
         self._unsent = 0
         self._paused = False
@@ -66,8 +67,8 @@ class FrameTransport(asyncio.Transport):
         return self._unsent
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """See `asyncio.Transport`: no socket is behind it."""
-        return default
+        """See `asyncio.Transport`. The socket is watched for a caller that vanishes, as on the port."""
+        return default if self._under is None else self._under.get_extra_info(name, default)
 
     def pause_reading(self) -> None:
         """See `asyncio.Transport`."""
@@ -90,6 +91,8 @@ class FrameTransport(asyncio.Transport):
         """See `asyncio.Transport`."""
         self._pieces.clear()
         self.close()
+        if self._under is not None:  # or else a frame that nobody takes would be waited for
+            self._under.abort()
 
 
 class WebSocketGate(PostgresGate):
@@ -135,10 +138,10 @@ class WebSocketChannel(PostgresChannel):
         self.peer = peer
         self.admit = admit
 
-    def join(self) -> FrameTransport:
-        """Joins the clients of the wire: its login begins."""
+    def join(self, under: asyncio.Transport | None) -> FrameTransport:
+        """Joins the clients of the wire: its login begins. `under` is what the frames go over."""
         services = self.services
-        transport = self.transport = FrameTransport(self)
+        transport = self.transport = FrameTransport(self, under)
         self.send = transport.write
         services.metrics.accepted += 1
         services.enlist(self)

@@ -17,9 +17,12 @@ from outlive.gateway.answering import Answering
 from outlive.gateway.failure import Failure
 from outlive.gateway.neon.channel import NOT_ADMITTED, FrameTransport, WebSocketChannel
 from outlive.gateway.users import principal_of
+from outlive.gateway.websocket_connection import TRANSPORT
 from outlive.proxy.postgres.services import PostgresServices
 from outlive.wire.postgres.errors import ErrorFields
 
+_ENDS: Final = (RuntimeError, WebSocketDisconnect, OSError)
+"""What starlette and uvicorn say where the caller has ended it already."""
 _PATHS: Final = ("/v2", "/v1")
 """What the client asks for by itself, and what users of Neon's own proxy have set; `?address=` is never dialled."""
 
@@ -44,7 +47,7 @@ class NeonSockets:
         place = _Place(self._answering)
         client = websocket.client
         channel = WebSocketChannel(self._services, "websocket" if client is None else client.host, place.admit)
-        transport = channel.join()
+        transport = channel.join(getattr(websocket.state, TRANSPORT, None))
         tasks = {
             asyncio.ensure_future(_read(websocket, channel, transport)),
             asyncio.ensure_future(_write(websocket, transport)),
@@ -56,8 +59,10 @@ class NeonSockets:
                 task.cancel()
             channel.connection_lost(None)
             place.leave()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(RuntimeError, WebSocketDisconnect, OSError):  # the caller may have ended it
+        for error in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(error, Exception) and not isinstance(error, _ENDS):
+                asyncio.get_running_loop().call_exception_handler({"message": "WebSocket", "exception": error})
+        with suppress(*_ENDS):  # the caller may have ended it
             await websocket.close()
 
 
@@ -78,7 +83,7 @@ async def _write(websocket: WebSocket, transport: FrameTransport) -> None:
         if data:
             await websocket.send_bytes(data)
             transport.sent(len(data))
-        elif transport.is_closing():
+        if transport.is_closing() and not transport.get_write_buffer_size():
             return
 
 
