@@ -112,7 +112,8 @@ def test_a_slow_statement_is_no_slow_caller(node: OutliveProcess) -> None:
         sock.sendall(request(body(sql)))
         answer = b""
         while not answer.endswith(b'"command":"SELECT"}'):
-            assert (more := sock.recv(65536)), answer
+            more = sock.recv(65536)
+            assert more, answer
             answer += more
         assert answer.startswith(b"HTTP/1.1 200 ")
     sock.close()
