@@ -10,16 +10,15 @@ import logging
 import math
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive
 
 from outlive.config.http import Principal
 from outlive.config.model import Config
 from outlive.gateway import work
+from outlive.gateway.connection import caller_of
 from outlive.gateway.databases import Databases
 from outlive.gateway.durable import Once
 from outlive.gateway.failure import Failure
@@ -38,6 +37,7 @@ log = logging.getLogger("outlive.gateway")
 _CRASHED: Final = Failure(
     500, "internal_error", "Outlive failed; the statement may or may not have taken effect.", outcome="unknown"
 )
+_GONE: Final = Answer(499, b"", ran=False)
 Worker = Callable[[work.Job], Awaitable[bytes]]
 Tell = Callable[[Failure], Answer]
 
@@ -127,19 +127,28 @@ class Answering:
     async def attended(self, request: Request, run: Worker, tell: Tell) -> Answer:
         """Runs while the caller is there."""
         job = work.Job()
-        task = asyncio.ensure_future(self.safely(run(job), tell))
-        leaving = asyncio.ensure_future(gone(request.receive))
+        task = asyncio.current_task()
+        assert task is not None
+
+        def leave() -> None:
+            if not job.stop():
+                task.cancel()
+
+        caller = caller_of(request.scope)
+        if caller.has_left:
+            return _GONE
+        caller.on_leaving = leave
         try:
-            await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done() and not job.stop():
-                task.cancel()
-            with suppress(asyncio.CancelledError):
-                return await task
-            return Answer(499, b"", ran=False)
+            return await self.safely(run(job), tell)
+        except asyncio.CancelledError:
+            if job.gone:
+                task.uncancel()
+                return _GONE
+            if job.conversation is not None:  # this request itself was cancelled: its lease must not outlast it
+                job.conversation.close()
+            raise
         finally:
-            leaving.cancel()
-            if not task.done() and not job.stop():  # this request itself was cancelled: its lease must not outlast it
-                task.cancel()
+            caller.on_leaving = None
 
     async def safely(self, working: Awaitable[bytes], tell: Tell) -> Answer:
         """What came of it, a failure as `tell` has it."""
@@ -151,12 +160,6 @@ class Answering:
             places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
             log.error("internal error", extra=fields(kind=type(error).__name__, places=" ".join(places)))
             return tell(_CRASHED)
-
-
-async def gone(receive: Receive) -> None:
-    """Returns when the caller has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def response(answer: Answer) -> Response:

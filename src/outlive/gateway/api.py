@@ -20,7 +20,8 @@ from starlette.types import Receive, Scope, Send
 from outlive import __version__
 from outlive.config.http import Principal
 from outlive.gateway import docs_page, work
-from outlive.gateway.answering import Answering, Worker, gone, response
+from outlive.gateway.answering import Answering, Worker, response
+from outlive.gateway.connection import caller_of
 from outlive.gateway.conversation import Done
 from outlive.gateway.endpoint import Endpoint
 from outlive.gateway.failure import Failure
@@ -210,7 +211,16 @@ class Streaming:
         job = work.Job()
         rows = self._rows
         task = asyncio.ensure_future(self._run(job))
-        leaving = asyncio.ensure_future(gone(receive))
+        caller = caller_of(scope)
+        leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def leave() -> None:
+            if not leaving.done():
+                leaving.set_result(None)
+
+        caller.on_leaving = leave
+        if caller.has_left:
+            leave()
         try:
             await self._next(task, leaving)
             if rows.columns is None and task.done() and task.result().status != 200:
@@ -229,7 +239,7 @@ class Streaming:
                 else:
                     await self._next(task, leaving)
         finally:
-            leaving.cancel()
+            caller.on_leaving = None
             if not task.done():
                 if not job.stop():
                     task.cancel()

@@ -5,17 +5,51 @@ One sweep a second looks at all of them, so that no request costs a timer.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from outlive.config.http import Http
 from outlive.gateway.unread import Unread
 
+_CONNECTION: Final = "outlive.connection"
 HEAD_MAX_BYTES: Final = 65_536
 """The longest request line and header fields together; a JSON Web Token or a connection string takes a few KiB."""
 _CLOSED: Final = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+
+
+class _OneWrite(asyncio.Transport):
+    """A response's transport: its head waits for the beginning of its body, as each write is a call of the kernel's."""
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def is_closing(self) -> bool:
+        """See asyncio."""
+        return self._transport.is_closing()
+
+    def write(self, data: Any) -> None:
+        """See asyncio."""
+        if self._head is not None:
+            data, self._head = self._head + data, b""
+        elif not data.startswith(b"HTTP/1.1 100 "):
+            self._head = data
+            return
+        if data:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """See asyncio."""
+        if self._head:
+            self._transport.write(self._head)
+        self._transport.close()
 
 
 class HttpConnection(HttpToolsProtocol):
@@ -27,6 +61,16 @@ class HttpConnection(HttpToolsProtocol):
         self._idle_since = 0.0
         self._unread = Unread()
         self._head_bytes = -1
+        self.has_left = False
+        self.on_leaving: Callable[[], None] | None = None
+        """Called when the caller goes, while its request is worked on."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """See uvicorn."""
+        self.has_left = True
+        HttpToolsProtocol.connection_lost(self, error)
+        if self.on_leaving is not None:
+            self.on_leaving()
 
     # -- what comes --------------------------------------------------------------------------------
 
@@ -44,6 +88,7 @@ class HttpConnection(HttpToolsProtocol):
         self._request_since = self.loop.time()
         self._head_bytes = 0
         HttpToolsProtocol.on_message_begin(self)
+        self.scope[_CONNECTION] = self  # type: ignore[typeddict-unknown-key]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See uvicorn. Behind a chunked body come trailers, of which nobody wants to know."""
@@ -53,7 +98,10 @@ class HttpConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """See uvicorn."""
         self._head_bytes = -1
+        before = self.cycle
         HttpToolsProtocol.on_headers_complete(self)
+        if self.cycle is not before and self.scope["method"] != "HEAD":  # which has a head and nothing more
+            self.cycle.transport = _OneWrite(self.transport)
 
     def on_message_complete(self) -> None:
         """See uvicorn."""
@@ -97,3 +145,9 @@ class HttpConnection(HttpToolsProtocol):
         if cycle is not None:
             cycle.disconnected = True
         self.transport.close()
+
+
+def caller_of(scope: Scope) -> HttpConnection:
+    """The connection of a request."""
+    found: HttpConnection = scope[_CONNECTION]
+    return found
