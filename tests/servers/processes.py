@@ -44,6 +44,8 @@ def locked(path: Path) -> Iterator[None]:
 
 
 _FIRST_PORT, _PORTS_A_BLOCK = 10_000, 250
+_REFUSED_BY_FETCH = frozenset((10_080,))
+"""Of those in reach. Source: the ports that the Fetch standard blocks, which node's clients over HTTP go by."""
 _ports: Iterator[int] | None = None
 
 
@@ -57,6 +59,8 @@ def free_port(host: str = "127.0.0.1") -> int:
     if _ports is None:
         _ports = _own_ports()
     for port in _ports:
+        if port in _REFUSED_BY_FETCH:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((host, port))
             found: int = probe.getsockname()[1]
