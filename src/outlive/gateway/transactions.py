@@ -19,6 +19,7 @@ from outlive.gateway.failure import Failure, Outcome
 
 _RANDOM_BYTES: Final = 16
 _SIGNATURE_BYTES: Final = 16
+_NODE_DIGITS: Final = 6
 
 
 class Transaction:
@@ -83,9 +84,7 @@ class Transactions:
         signed = hmac.compare_digest(self._signature(text, principal).encode(), signature.encode("utf-8", "replace"))
         transaction = self._open.get(id) if signed else None
         if transaction is None:
-            raise Failure(
-                404, "no_such_transaction", "There is no such transaction (any more) for this principal on this node."
-            )
+            raise Failure(404, "no_such_transaction", self._why_none(text))
         if transaction.conversation.closed:
             self.drop(transaction)
             raise Failure(
@@ -105,6 +104,12 @@ class Transactions:
             transaction.busy = False
             if not transaction.over:
                 self._wait(transaction)
+
+    def _why_none(self, text: str) -> str:
+        node = text.partition(".")[0]
+        if not 0 < len(node) <= _NODE_DIGITS or not node.isdecimal() or int(node) == self._node:
+            return "There is no such transaction (any more) for this principal on this node."
+        return f"The transaction is of node {int(node)}, and this is node {self._node}: send its requests there."
 
     def _wait(self, transaction: Transaction) -> None:
         transaction.idle = self._loop.call_later(transaction.idle_timeout_s, self.drop, transaction)
