@@ -1,4 +1,4 @@
-"""Pool and Client of `@neondatabase/serverless` over a WebSocket, and what such a caller may not do."""
+"""Pool and Client of `@neondatabase/serverless`, and Drizzle on them, over a WebSocket; and what they may not do."""
 
 import json
 import socket as sockets
@@ -88,6 +88,7 @@ def test_the_package(shop: OutliveProcess, postgres15: Postgres15) -> None:
     assert (found["big"], found["large"]) == ([{"n": 3000000}], 20000)
     assert found["many"] == list(range(20))
     assert found["drizzle"] == [{"n": 5}]
+    assert found["orm"] == {"same": True, "refused": "23505", "names": ["it's", "zwei"]}
     assert found["wrong"].get("code") == "28P01", found["wrong"]
     assert found["asked"] == [{"one": 1}]
     assert len(postgres15.connection_ids(APP.user)) <= 5

@@ -1,7 +1,8 @@
 // node websocket.js ENDPOINT URL: what the package's Pool and Client do over a WebSocket, as one JSON object.
 const { Client, Pool, neonConfig } = require("@neondatabase/serverless");
 const { drizzle } = require("drizzle-orm/neon-serverless");
-const { sql } = require("drizzle-orm");
+const { eq, sql } = require("drizzle-orm");
+const { jsonb, pgTable, serial, text, timestamp } = require("drizzle-orm/pg-core");
 const WebSocket = require("ws");
 
 const [endpoint, url] = process.argv.slice(2);
@@ -13,7 +14,7 @@ const failure = async (promise) => {
   try {
     return { done: await promise };
   } catch (error) {
-    return { message: error.message, code: error.code, position: error.position };
+    return { message: error.message, code: error.code ?? error.cause?.code, position: error.position };
   }
 };
 
@@ -41,6 +42,25 @@ async function main() {
   out.many = many.map((result) => result.rows[0].n);
   const db = drizzle({ client: pool });
   out.drizzle = await db.transaction(async (tx) => (await tx.execute(sql`select 5 as n`)).rows);
+  const items = pgTable("neon_orm", { id: serial().primaryKey(), name: text().notNull().unique(), doc: jsonb(), at: timestamp() });
+  await db.execute(sql`drop table if exists neon_orm`);
+  await db.execute(sql`create table neon_orm (id serial primary key, name text not null unique, doc jsonb, at timestamp)`);
+  const one = { name: "it's", doc: { a: [1, null] }, at: new Date("2024-02-29T01:02:03.500Z") };
+  const returned = await db.insert(items).values(one).returning();
+  await db.transaction(async (tx) => {
+    await tx.insert(items).values({ name: "two" });
+    await failure(tx.transaction(async (inner) => {
+      await inner.insert(items).values({ name: "undone" });
+      throw new Error("rolled back to the savepoint");
+    }));
+    await tx.update(items).set({ name: "zwei" }).where(eq(items.name, "two"));
+  }, { isolationLevel: "serializable" });
+  const refused = await failure(db.transaction(async (tx) => {
+    await tx.insert(items).values({ name: "undone, too" });
+    await tx.insert(items).values({ name: "zwei" });
+  }));
+  out.orm = { same: JSON.stringify(returned[0]) === JSON.stringify({ id: 1, ...one }), refused: refused.code,
+    names: (await db.select({ name: items.name }).from(items).orderBy(items.id)).map((row) => row.name) };
   await pool.end();
 
   const wrong = new URL(url);

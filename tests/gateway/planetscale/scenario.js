@@ -76,6 +76,22 @@ async function main() {
   }));
   out.drizzleAfter = (await db.select().from(items)).length;
 
+  const { Kysely } = await import("kysely");
+  const { PlanetScaleDialect } = await import("kysely-planetscale");
+  const kysely = new Kysely({ dialect: new PlanetScaleDialect(config()) });
+  await kysely.schema.dropTable("ps_kysely").ifExists().execute();
+  await kysely.schema.createTable("ps_kysely").addColumn("id", "integer", (c) => c.primaryKey().autoIncrement())
+    .addColumn("name", "varchar(20)", (c) => c.unique()).addColumn("at", "datetime").execute();
+  const inserted = await kysely.insertInto("ps_kysely").values({ name: "it's", at: new Date("2024-02-29T01:02:03Z") }).executeTakeFirst();
+  await kysely.transaction().execute((tx) => tx.insertInto("ps_kysely").values({ name: "two" }).execute());
+  const refused = await failure(kysely.transaction().execute(async (tx) => {
+    await tx.insertInto("ps_kysely").values({ name: "undone" }).execute();
+    await tx.insertInto("ps_kysely").values({ name: "two" }).execute();
+  }));
+  const updated = await kysely.updateTable("ps_kysely").set({ name: "zwei" }).where("name", "=", "two").executeTakeFirst();
+  out.kysely = { id: Number(inserted.insertId), updated: Number(updated.numUpdatedRows), refused: refused.message,
+    rows: await kysely.selectFrom("ps_kysely").selectAll().orderBy("id").execute() };
+
   const straight = await mysql.createConnection({ uri: direct, charset: "utf8mb4" });
   out.types = [];
   const given = { cast: (field, value) => value, as: "array" };

@@ -1,4 +1,4 @@
-"""`@planetscale/database` and its Drizzle adapter, unmodified: only their URL is changed."""
+"""`@planetscale/database` and its Drizzle and Kysely adapters, unmodified: only their URL is changed."""
 
 import http.client
 import json
@@ -130,6 +130,11 @@ def test_the_package(server: DatabaseServer) -> None:
     assert (found["drizzleInsert"], found["drizzle"]) == (1, ["drizzle"])
     assert found["drizzleTransaction"]["name"] == "DrizzleError"
     assert found["drizzleAfter"] == 5
+    kysely = found["kysely"]
+    assert (kysely["id"], kysely["updated"]) == (1, 1)
+    assert "(errno 1062)" in kysely["refused"]
+    rows = [(row["name"], row["at"]) for row in kysely["rows"]]
+    assert rows == [("it's", "2024-02-29T01:02:03.000Z"), ("zwei", None)]
     for statement, both in zip(STATEMENTS, found["types"], strict=True):
         assert both["through"] == both["straight"], statement
     names = found["types"][0]["names"]
