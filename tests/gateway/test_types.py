@@ -63,6 +63,44 @@ POSTGRES = [
     ("int4range", "[1,5)", "[1,5)"),
     ("tsvector", "a b", "'a' 'b'"),
     ("xml", "<a/>", "<a/>"),
+    ("numeric", "-Infinity", "-Infinity"),
+    ("numeric(40,20)", "12345678901234567890.12345678901234567890", "12345678901234567890.12345678901234567890"),
+    ("timestamp", "-infinity", "-infinity"),
+    ("timestamp(0)", "0044-03-15 12:00:00 BC", "0044-03-15 12:00:00 BC"),
+    ("interval", "-1 year 2 mons -3.5 seconds", "-10 mons -00:00:03.5"),
+    ('"char"', "a", "a"),
+    ("macaddr8", "08:00:2b:01:02:03:04:05", "08:00:2b:01:02:03:04:05"),
+    ("line", "{1,2,3}", "{1,2,3}"),
+    ("lseg", "[(1,2),(3,4)]", "[(1,2),(3,4)]"),
+    ("box", "(3,4),(1,2)", "(3,4),(1,2)"),
+    ("path", "((1,2),(3,4))", "((1,2),(3,4))"),
+    ("polygon", "((1,2),(3,4))", "((1,2),(3,4))"),
+    ("circle", "<(1,2),3>", "<(1,2),3>"),
+    ("int8range", "[1,)", "[1,)"),
+    ("numrange", "(1.5,2]", "(1.5,2]"),
+    ("tsrange", "empty", "empty"),
+    ("tstzrange", "(,)", "(,)"),
+    ("daterange", "[2024-02-29,2024-03-01)", "[2024-02-29,2024-03-01)"),
+    ("int4multirange", "{[1,2),[4,5)}", "{[1,2),[4,5)}"),
+    ("tsquery", "a & !b", "'a' & !'b'"),
+    ("jsonpath", "$.a", '$."a"'),
+    ("pg_lsn", "16/B374D848", "16/B374D848"),
+    ("pg_snapshot", "10:20:10,14", "10:20:10,14"),
+    ("xid", "7", "7"),
+    ("cid", "7", "7"),
+    ("tid", "(1,2)", "(1,2)"),
+    ("regclass", "pg_class", "pg_class"),
+    ("regtype", "int4", "integer"),
+    ("oidvector", "1 2", "1 2"),
+    ("int2vector", "1 2", "1 2"),
+    ("numeric[]", "{1.10,NaN}", ["1.10", "NaN"]),
+    ("float8[]", "{0.5,Infinity}", [0.5, "Infinity"]),
+    ("bytea[]", '{"\\\\x00ff"}', [base64.b64encode(b"\0\xff").decode()]),
+    ("uuid[]", "{00000000-0000-0000-0000-00000000000a}", ["00000000-0000-0000-0000-00000000000a"]),
+    ("date[]", "{2024-02-29,infinity}", ["2024-02-29", "infinity"]),
+    ("timestamptz[]", '{"2024-02-29 12:34:56+00"}', ["2024-02-29 12:34:56+00"]),
+    ("box[]", "{(3,4),(1,2);(1,1),(0,0)}", ["(3,4),(1,2)", "(1,1),(0,0)"]),
+    ("varchar(2)[]", "{ab}", ["ab"]),
 ]
 
 
@@ -76,7 +114,8 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, bool) or value is None or isinstance(value, str | dict):
         return value
     if isinstance(value, list):
-        return [_as_json(item) for item in value]
+        items = [_as_json(item) for item in value]
+        return NotImplemented if NotImplemented in items else items
     if isinstance(value, int):
         return value if abs(value) <= BIG else str(value)
     if isinstance(value, float):

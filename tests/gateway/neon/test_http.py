@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.caller import Answer, hashed
+from tests.gateway.test_types import POSTGRES
 from tests.servers import OutliveProcess, Postgres15, PostgresServer
 from tests.servers.database import APP, APP2
 
@@ -19,6 +20,11 @@ FOLDER = Path(__file__).parent
 NODE = pytest.mark.skipif(not (FOLDER / "node_modules").exists(), reason="npm install has not run (make setup)")
 KEY = "key-of-neon"
 ENVIRONMENT = {"APP2_PASSWORD": APP2.password}
+
+
+def quoted(text: str) -> str:
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
 
 # fmt: off
 STATEMENTS = [
@@ -38,6 +44,7 @@ STATEMENTS = [
     "select oid, relname, reltuples from pg_class where relname in ('pg_class', 'pg_type') order by relname",
     "select 1 where false",
     "select row(1,'x') a, 'pg_class'::regclass b",
+    "select " + ", ".join(f"cast({quoted(text)} as {type}) c{n}" for n, (type, text, _) in enumerate(POSTGRES)),
 ]
 # fmt: on
 

@@ -1,7 +1,4 @@
-"""PostgreSQL's types: their names, how parameters of them are written, and how their values become JSON.
-
-Source of the numbers: pg_type.dat of PostgreSQL.
-"""
+"""PostgreSQL's types: how parameters of them are written, and how their values become JSON."""
 
 from __future__ import annotations
 
@@ -12,70 +9,12 @@ from typing import Any, Final
 from outlive.gateway.cells import NULL, ascii_text, document, integer, number, text
 from outlive.gateway.failure import bad_request
 from outlive.gateway.parameters import Typed, as_bytes, as_text, typed
+from outlive.gateway.postgres.type_names import ARRAYS, BOX, NAMES
 
 UNKNOWN: Final = 0
 _BYTEA: Final = 17
-_NAMES: Final = {
-    16: "bool",
-    17: "bytea",
-    18: "char",
-    19: "name",
-    20: "int8",
-    21: "int2",
-    23: "int4",
-    25: "text",
-    26: "oid",
-    114: "json",
-    600: "point",
-    650: "cidr",
-    700: "float4",
-    701: "float8",
-    790: "money",
-    829: "macaddr",
-    869: "inet",
-    1042: "bpchar",
-    1043: "varchar",
-    1082: "date",
-    1083: "time",
-    1114: "timestamp",
-    1184: "timestamptz",
-    1186: "interval",
-    1266: "timetz",
-    1560: "bit",
-    1562: "varbit",
-    1700: "numeric",
-    2278: "void",
-    2950: "uuid",
-    3802: "jsonb",
-}
-ARRAYS: Final = {
-    1000: 16,
-    1001: 17,
-    1003: 19,
-    1005: 21,
-    1007: 23,
-    1009: 25,
-    1014: 1042,
-    1015: 1043,
-    1016: 20,
-    1021: 700,
-    1022: 701,
-    1028: 26,
-    1041: 869,
-    1115: 1114,
-    1182: 1082,
-    1183: 1083,
-    1185: 1184,
-    1187: 1186,
-    1231: 1700,
-    1270: 1266,
-    199: 114,
-    2951: 2950,
-    3807: 3802,
-}
-"""The types of arrays, and those of their elements."""
 _ARRAY_OF: Final = {element: array for array, element in ARRAYS.items()}
-_OIDS: Final = {name: oid for oid, name in _NAMES.items()}
+_OIDS: Final = {name: oid for oid, name in NAMES.items()}
 TYPES: Final = {
     **{name: oid for name, oid in _OIDS.items() if oid in _ARRAY_OF},
     "bytes": 17,
@@ -92,8 +31,8 @@ Encoder = Callable[[bytes], bytes]
 def name_of(oid: int) -> str:
     """What the database calls it; the number of a type that is no built-in one."""
     if oid in ARRAYS:
-        return _NAMES[ARRAYS[oid]] + "[]"
-    return _NAMES.get(oid, str(oid))
+        return NAMES[ARRAYS[oid]] + "[]"
+    return NAMES.get(oid, str(oid))
 
 
 # -- values ---------------------------------------------------------------------------------------
@@ -146,20 +85,21 @@ def encoder(oid: int, encoders: Mapping[int, Encoder] = _ENCODERS) -> Encoder:
     if element is None:
         return encoders.get(oid, text)
     of_element = encoders.get(element, text)
-    return lambda value: _array(value, of_element)
+    comma = b";" if element == BOX else b","
+    return lambda value: _array(value, of_element, comma)
 
 
-def _array(value: bytes, of_element: Encoder) -> bytes:
+def _array(value: bytes, of_element: Encoder, comma: bytes) -> bytes:
     """An array's text (PostgreSQL manual, 8.15.6) as a JSON array; bounds other than 1 are not told."""
     out: list[bytes] = []
     position = value.index(b"=") + 1 if value[:1] == b"[" else 0
-    size = len(value)
+    size, ends = len(value), (comma[0], 0x7D)
     while position < size:
         byte = value[position : position + 1]
         if byte == b"{":
             out.append(b"[")
             position += 1
-        elif byte in (b"}", b","):
+        elif byte in (b"}", comma):
             out.append(b"]" if byte == b"}" else b",")
             position += 1
         elif byte == b'"':
@@ -167,7 +107,7 @@ def _array(value: bytes, of_element: Encoder) -> bytes:
             out.append(of_element(item))
         else:
             end = position
-            while value[end] not in b",}":
+            while value[end] not in ends:
                 end += 1
             item = value[position:end]
             out.append(NULL if item == b"NULL" else of_element(item))

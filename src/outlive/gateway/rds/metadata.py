@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from outlive.gateway.mysql.types import BINARY_CHARSET
 from outlive.gateway.mysql.types import Definition as MySQLColumn
-from outlive.gateway.postgres.types import ARRAYS, name_of
+from outlive.gateway.postgres.type_names import ARRAYS
+from outlive.gateway.postgres.types import name_of
 from outlive.gateway.rds.values import is_boolean
 from outlive.gateway.rows import Column
 from outlive.wire.mysql import constants as wire

@@ -12,7 +12,8 @@ import msgspec
 from outlive.gateway.cells import ascii_text, number, text
 from outlive.gateway.mysql.types import BINARY_CHARSET
 from outlive.gateway.mysql.types import Definition as MySQLColumn
-from outlive.gateway.postgres.types import ARRAYS, encoder
+from outlive.gateway.postgres.type_names import ARRAYS
+from outlive.gateway.postgres.types import encoder
 from outlive.gateway.rds.requests import ResultSetOptions
 from outlive.wire.mysql import constants as wire
 from outlive.wire.postgres.messages import ColumnDescription as PostgresColumn
