@@ -35,7 +35,7 @@ from outlive.proxy.wire import Wire
 log = logging.getLogger("outlive.gateway")
 
 _CRASHED: Final = Failure(
-    500, "internal_error", "Outlive failed; the statement may or may not have taken effect.", outcome="unknown"
+    400, "internal_error", "Outlive failed; the statement may or may not have taken effect.", outcome="unknown"
 )
 _GONE: Final = Answer(499, b"", ran=False)
 Worker = Callable[[work.Job], Awaitable[bytes]]

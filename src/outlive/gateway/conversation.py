@@ -243,5 +243,4 @@ def _overflowed(rows: Rows, outcome: Any) -> Failure:
 
 
 def _timed_out(timeout_s: float, outcome: Any) -> Failure:
-    status = 502 if outcome == "unknown" else 400
-    return Failure(status, "statement_timeout", f"The statement was cancelled after {timeout_s:g} s.", outcome=outcome)
+    return Failure(400, "statement_timeout", f"The statement was cancelled after {timeout_s:g} s.", outcome=outcome)

@@ -9,10 +9,11 @@ Outcome = Literal["not_run", "failed", "done", "unknown"]
 stays. done: it took effect, only its result cannot be given. unknown: it may or may not have taken effect."""
 
 RETRY_AFTER_S: Final = 1
+_SERVER_ERRORS: Final = 500
 
 
 class Failure(Exception):
-    """One answer that is no success. `status` is HTTP's; `code` is for programs, `message` for people.
+    """One answer that is no success. `code` is for programs, `message` for people.
 
     `details` are further members of the error object. 503 and 429 bear a Retry-After.
     """
@@ -28,7 +29,7 @@ class Failure(Exception):
         said: object = None,
     ) -> None:
         Exception.__init__(self, code)  # never the message: it may quote a value of the statement, and this is logged
-        self.status = status
+        self._status = status
         self.code = code
         self.message = message
         self.outcome: Outcome = outcome
@@ -36,6 +37,11 @@ class Failure(Exception):
         self.wait_s = RETRY_AFTER_S
         self.said = said
         """The database's own error, as its protocol has it; for dialects that tell all of it."""
+
+    @property
+    def status(self) -> int:
+        """HTTP's. None of 5xx after something may have run: clients and what is between send the request again."""
+        return 400 if self._status >= _SERVER_ERRORS and self.outcome != "not_run" else self._status
 
     @property
     def retry_after_s(self) -> int | None:
@@ -60,7 +66,7 @@ def draining() -> Failure:
 def lost() -> Failure:
     """The server connection ended while the statement was under way."""
     return Failure(
-        502,
+        400,
         "connection_lost",
         "The connection to the database was lost. What was under way may or may not have taken effect.",
         outcome="unknown",

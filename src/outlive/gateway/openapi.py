@@ -27,7 +27,7 @@ _EXAMPLES: Final[dict[str, Any]] = {
     "/v1/transactions/{id}/query": {"sql": "SELECT :n + 1 AS sum", "parameters": {"n": {"type": "int", "value": 1}}},
 }
 _ERRORS: Final = {
-    "400": "The request is wrong, or the database refused the statement.",
+    "400": "The request is wrong, the database refused the statement, or its `outcome` is unknown.",
     "401": "No valid API key.",
     "403": "The principal may not use this database, or its rules refuse the statement (`rule`).",
     "404": "No such database or transaction, or SQL over HTTP is off.",
@@ -38,8 +38,6 @@ _ERRORS: Final = {
     "422": "The Idempotency-Key came with another request before.",
     "429": "The principal has as much under way as it may, or sent more than its rate; nothing has run.",
     "431": "The request's head is too large.",
-    "500": "Outlive failed; `outcome` is unknown.",
-    "502": "The connection to the database was lost; `outcome` is unknown.",
     "503": "No server connection was to be had in time; nothing has run.",
 }
 _TEXT: Final = {"type": "string"}
