@@ -1,7 +1,7 @@
 """`python -m bench http`: a request's query by every way that a function has, in one run.
 
-A connection for each request (direct), the pooled port of the wire, `/v1/query`, the RDS dialect where the node has it,
-and a bare starlette endpoint without a database, the floor of any API over HTTP.
+A connection for each request (direct), the pooled port of the wire, `/v1/query`, the RDS dialect, and a bare starlette
+endpoint without a database, the floor of any API over HTTP.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from dataclasses import dataclass
 
 import asyncpg
 import uvloop
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from tests.gateway.caller import KEY, configuration
+from tests.gateway.rds import clients as rds
 from tests.servers import OutliveProcess, Postgres15, Process, free_port
 from tests.servers.database import APP
 
@@ -92,6 +96,16 @@ def _over_http(port: int, request: bytes) -> Run:
     return lambda callers, seconds: load("127.0.0.1", port, request, callers, seconds)
 
 
+def _signed() -> bytes:
+    """ExecuteStatement, anew for each run: a signature has its time. Without an invocation id, which a load that sends
+    the same request again cannot have.
+    """
+    body = json.dumps({"resourceArn": rds.arn("test"), "secretArn": rds.SECRET_ARN, "sql": SQL}).encode()
+    asked = AWSRequest("POST", "http://example.com/Execute", data=body, headers={"Content-Type": "application/json"})
+    SigV4Auth(Credentials(rds.KEY, rds.SECRET), "rds-data", rds.REGION).add_auth(asked)
+    return post("/Execute", body, **dict(asked.headers.items()))
+
+
 @contextlib.contextmanager
 def _ways() -> Iterator[dict[str, tuple[Route, Run]]]:
     port = free_port()
@@ -99,7 +113,7 @@ def _ways() -> Iterator[dict[str, tuple[Route, Run]]]:
     with floor, Postgres15() as server:
         floor.wait_line("serving")
         url = server.url(APP, sslmode="disable", max_connections=BUDGET)
-        with OutliveProcess(configuration({"test": url})) as node:
+        with OutliveProcess(configuration({"test": url}, rds.principal(["test"]))) as node:
             query = json.dumps({"database": "test", "sql": SQL}).encode()
             native = post("/v1/query", query, Authorization=f"Bearer {KEY}", Content_Type="application/json")
 
@@ -110,6 +124,10 @@ def _ways() -> Iterator[dict[str, tuple[Route, Run]]]:
                 DIRECT: (route(DIRECT, None), lambda callers, seconds: _direct(server, callers, seconds)),
                 WIRE: (route(WIRE, node.pid), lambda callers, seconds: _wire(node, callers, seconds)),
                 NATIVE: (route(NATIVE, node.pid), _over_http(node.http_port, native)),
+                RDS: (
+                    route(RDS, node.pid),
+                    lambda callers, seconds: load("127.0.0.1", node.http_port, _signed(), callers, seconds),
+                ),
                 FLOOR: (route(FLOOR, floor.pid), _over_http(port, native)),
             }
 
