@@ -73,3 +73,18 @@ def test_ddl_commits_and_the_transaction_goes_on(my: Place) -> None:
     my.execute(f"INSERT INTO {table} VALUES (2)", transactionId=id)
     assert my.rollback(id) == "Rollback Complete"
     assert my.execute(f"SELECT id FROM {table}")["records"] == [[{"longValue": 1}]]
+
+
+def test_generated_fields_of_a_batch(my: Place) -> None:
+    table = my.table("id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(20)")
+    sets = [[{"name": "name", "value": {"stringValue": name}}] for name in ("a", "b")]
+    insert = f"INSERT INTO {table} (name) VALUES (:name)"
+    done = my.client.batch_execute_statement(sql=insert, parameterSets=sets, **my.arns)
+    assert [result["generatedFields"] for result in done["updateResults"]] == [[{"longValue": 1}], [{"longValue": 2}]]
+
+
+def test_json_of_a_result_with_its_metadata(place: Place) -> None:
+    done = place.execute("SELECT 1 AS a, 'x' AS b", formatRecordsAs="JSON", includeResultMetadata=True)
+    assert done["formattedRecords"] == '[{"a":1,"b":"x"}]'
+    assert [column["label"] for column in done["columnMetadata"]] == ["a", "b"]
+    assert "columnMetadata" not in place.execute("SELECT 1 AS a")
