@@ -31,8 +31,8 @@ BUDGETS_S = {
     "storm": 75.0,
     "function": 40.0,
     "reaper": 45.0,
-    "tcp": 25.0,
-    "gateway": 95.0,
+    "tcp": 28.0,
+    "gateway": 105.0,
 }
 DEFAULT_BUDGET_S = 60.0
 

@@ -41,9 +41,12 @@ def test_two_hundred_callers_on_five_connections(caller: Caller) -> None:
     assert caller.node.metric("outlive_clients") == 0
 
 
-def test_a_caller_who_goes_cancels_its_statement(caller: Caller) -> None:
-    """Long before it would end by itself."""
-    dead = caller.begun("/v1/query", {"database": caller.database, "sql": insert_slowly(caller, 600)})
+@pytest.mark.parametrize("padding", [0, 300_000], ids=["short", "long"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_caller_who_goes_cancels_its_statement(caller: Caller, padding: int, stream: bool) -> None:
+    """Long before it would end by itself; also where reading paused because of a long request."""
+    sql = f"{insert_slowly(caller, 600)} /* {'x' * padding} */"
+    dead = caller.begun("/v1/query", {"database": caller.database, "sql": sql, "stream": stream})
     eventually(lambda: held(caller) == 1)
     dead.close()
     eventually(lambda: held(caller) == 0)

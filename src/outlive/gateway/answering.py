@@ -135,10 +135,9 @@ class Answering:
                 task.cancel()
 
         caller = caller_of(request.scope)
-        if caller.has_left:
-            return _GONE
-        caller.on_leaving = leave
         try:
+            if not caller.watch(leave):
+                return _GONE
             return await self.safely(run(job), tell)
         except asyncio.CancelledError:
             if job.gone:
@@ -148,7 +147,7 @@ class Answering:
                 job.conversation.close()
             raise
         finally:
-            caller.on_leaving = None
+            caller.unwatch()
 
     async def safely(self, working: Awaitable[bytes], tell: Tell) -> Answer:
         """What came of it, a failure as `tell` has it."""

@@ -218,8 +218,7 @@ class Streaming:
             if not leaving.done():
                 leaving.set_result(None)
 
-        caller.on_leaving = leave
-        if caller.has_left:
+        if not caller.watch(leave):
             leave()
         try:
             await self._next(task, leaving)
@@ -239,7 +238,7 @@ class Streaming:
                 else:
                     await self._next(task, leaving)
         finally:
-            caller.on_leaving = None
+            caller.unwatch()
             if not task.done():
                 if not job.stop():
                     task.cancel()

@@ -61,16 +61,28 @@ class HttpConnection(HttpToolsProtocol):
         self._idle_since = 0.0
         self._unread = Unread()
         self._head_bytes = -1
-        self.has_left = False
-        self.on_leaving: Callable[[], None] | None = None
-        """Called when the caller goes, while its request is worked on."""
+        self._has_left = False
+        self._leave: Callable[[], None] | None = None
 
     def connection_lost(self, error: Exception | None) -> None:
         """See uvicorn."""
-        self.has_left = True
+        self._has_left = True
         HttpToolsProtocol.connection_lost(self, error)
-        if self.on_leaving is not None:
-            self.on_leaving()
+        if self._leave is not None:
+            self._leave()
+
+    def watch(self, leave: Callable[[], None]) -> bool:
+        """`leave` is called when the caller goes, until `unwatch`. False where it has gone."""
+        if self._has_left:
+            return False
+        self._leave = leave
+        if not self.transport.is_closing():
+            self.flow.resume_reading()  # paused behind a long body, where its end would not be seen
+        return True
+
+    def unwatch(self) -> None:
+        """Nobody minds any more."""
+        self._leave = None
 
     # -- what comes --------------------------------------------------------------------------------
 

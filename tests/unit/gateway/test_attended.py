@@ -17,13 +17,21 @@ from outlive.gateway.work import Job
 class Caller:
     """One that stays until it is told to go."""
 
-    has_left = False
-    on_leaving: Callable[[], None] | None = None
+    def __init__(self) -> None:
+        self.has_left = False
+        self.told: Callable[[], None] | None = None
+
+    def watch(self, leave: Callable[[], None]) -> bool:
+        self.told = leave
+        return not self.has_left
+
+    def unwatch(self) -> None:
+        self.told = None
 
     def leave(self) -> None:
         self.has_left = True
-        if self.on_leaving is not None:
-            self.on_leaving()
+        if self.told is not None:
+            self.told()
 
 
 class Talk:
@@ -71,7 +79,7 @@ def test_a_request_that_is_cancelled_takes_its_work_along() -> None:
             await task
         await all_is_over()
         assert talk.said == ["close"]
-        assert caller.on_leaving is None
+        assert caller.told is None
 
     asyncio.run(scene())
 
