@@ -18,9 +18,10 @@ def nine() -> Iterator[MySQL97]:
 @pytest.fixture(scope="session")
 def urls(maria: MariaDB, postgres: Postgres15, nine: MySQL97) -> dict[str, str]:
     """Databases with the tables."""
-    for server, kind in ((maria, "blob"), (nine, "blob"), (postgres, "bytea")):
+    mysql, postgresql = {"time": "timestamp NULL", "bytes": "blob"}, {"time": "timestamptz", "bytes": "bytea"}
+    for server, kinds in ((maria, mysql), (nine, mysql), (postgres, postgresql)):
         for table in TABLES:
-            server.query(table.format(bytes=kind))
+            server.query(table.format(**kinds))
     for table in ("items", "moves"):
         postgres.query(f"GRANT ALL ON {table} TO {APP.user}")
     return {
