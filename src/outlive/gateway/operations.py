@@ -71,14 +71,24 @@ def operations_app(
     return _straight(Starlette(routes=[*routes, *more]), more)
 
 
+_BELOW: Final = "{path:path}"
+"""What starlette calls all paths below one."""
+
+
 def _straight(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
     """Requests to an `Endpoint` need none of what starlette does for its own: no matching, no exceptions of HTTP."""
     endpoints = {
         route.path: route.app for route in routes if isinstance(route, Route) and isinstance(route.app, Endpoint)
     }
 
+    below = [(path.removesuffix(_BELOW), found) for path, found in endpoints.items() if path.endswith(_BELOW)]
+
     async def straight(scope: Scope, receive: Receive, send: Send) -> None:
-        await endpoints.get(scope["path"], app)(scope, receive, send)
+        path = scope["path"]
+        found: ASGIApp = endpoints.get(path, app)
+        if found is app and scope["type"] == "http":
+            found = next((endpoint for prefix, endpoint in below if path.startswith(prefix)), app)
+        await found(scope, receive, send)
 
     return straight
 
