@@ -32,6 +32,7 @@ sql = "SELECT {long}"
 max_time_s = 0.2
 principals = ["*"]
 """
+HTTP = 'idempotency = "database"\ncors_origins = ["https://app.example.com"]'
 MYSQL = {"uuid": "UUID()", "sleep": "SLEEP(0.3)", "long": "SLEEP(30) FROM items"}
 WORDS = {
     "pg": {"uuid": "gen_random_uuid()", "sleep": "pg_sleep(0.3)", "long": "pg_sleep(30)"},
@@ -44,7 +45,7 @@ WORDS = {
 def durable(urls: dict[str, str]) -> Iterator[OutliveProcess]:
     """Another node, whose keys are in the database."""
     more = "".join(MORE.format(db=name, **WORDS[name]) for name in urls)
-    with OutliveProcess(text(urls, 'idempotency = "database"', more)) as node:
+    with OutliveProcess(text(urls, HTTP, more)) as node:
         yield node
 
 
@@ -60,6 +61,15 @@ def test_an_answer_is_given_again(place: Shop) -> None:
     again = place.get("/items/count")
     assert again.json == before.json
     assert int(again.headers["Age"]) >= 0
+
+
+def test_pages_of_other_origins(durable: OutliveProcess) -> None:
+    place = Shop(durable, "pg")
+    asked = place.call("OPTIONS", "/items/1", None, {"Origin": "https://app.example.com"})
+    assert asked.status == 204
+    assert "PUT" in asked.headers["Access-Control-Allow-Methods"]
+    got = place.call("GET", "/items?like=none", None, {"Origin": "https://app.example.com"})
+    assert got.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
 
 
 def test_who_ask_at_once_share_a_statement(place: Shop) -> None:

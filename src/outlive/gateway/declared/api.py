@@ -59,7 +59,7 @@ class Declared:
         table = self._now()
         path = request.scope.get("raw_path") or request.url.path.encode()
         if request.method == "GET" and path == RESERVED.encode():
-            return await self._describe(table, name)
+            return await self._describe(table, name, principal)
         try:
             declaration, values = table.find(request.method, path)
         except MethodNotAllowed as failure:
@@ -110,9 +110,9 @@ class Declared:
         headers = (("Cache-Control", f"private, max-age={int(operation.cache_s)}"), ("Age", str(age)))
         return response(answer._replace(headers=headers))
 
-    async def _describe(self, table: Table, name: str) -> Response:
+    async def _describe(self, table: Table, name: str, principal: Principal) -> Response:
         mine = {key: found for key, found in table.all.items() if may_call(name, found.operation)}
-        with self._answering.principals.place(name, self._answering.config().principals[name]):
+        with self._answering.principals.place(name, principal):
             said = await self._descriptions.of(mine)
         return Response(msgspec.json.encode(openapi(__version__, mine, said)), media_type="application/json")
 

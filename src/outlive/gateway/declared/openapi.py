@@ -16,15 +16,17 @@ from outlive.gateway.declared.table import Declaration
 
 _TYPED: Final = re.compile(r"\{(\w+):\w+\}")
 _ERRORS: Final = {
-    "400": "The request is wrong, or the database refused the statement.",
+    "400": "The request is wrong, the database refused the statement, or what became of it is unknown (`outcome`).",
     "401": "No valid credentials.",
     "403": "The principal may not call it.",
     "404": "No such row (`not_found`), or no such operation.",
+    "405": "The path takes other methods.",
+    "408": "The request did not come in time.",
     "409": "It does not fit what is in the database.",
     "422": "A parameter is not as it must be (`parameter`), or the Idempotency-Key came with another request before.",
+    "413": "The request is too large.",
     "429": "The principal has as much under way as it may, or sent more than its rate; nothing has run.",
-    "500": "Outlive failed; `outcome` is unknown.",
-    "502": "The connection to the database was lost; `outcome` is unknown.",
+    "431": "The request's head is too large.",
     "503": "No server connection was to be had in time; nothing has run.",
 }
 _ERROR: Final = {

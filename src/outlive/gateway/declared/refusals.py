@@ -26,13 +26,16 @@ def refused(failure: Failure, inputs: Sequence[Input]) -> Failure:
         return failure
     state, number = failure.details.get("sqlstate"), failure.details.get("errno")
     if state == "23502" or number in _NOT_NULL or state in _UNFIT or number in _UNFIT_MYSQL:
-        failure.status, failure.code = 422, "invalid_parameter"
         name = _name(failure, inputs)
-        if name is not None:
-            failure.details["parameter"] = name
-    elif isinstance(state, str) and state[:2] == "23":
-        failure.status, failure.code = 409, "conflict"
+        return _other(failure, 422, "invalid_parameter", {} if name is None else {"parameter": name})
+    if isinstance(state, str) and state[:2] == "23":
+        return _other(failure, 409, "conflict", {})
     return failure
+
+
+def _other(failure: Failure, status: int, code: str, more: dict[str, object]) -> Failure:
+    details = {**failure.details, **more}
+    return Failure(status, code, failure.message, outcome=failure.outcome, details=details, said=failure.said)
 
 
 def _name(failure: Failure, inputs: Sequence[Input]) -> str | None:
