@@ -32,7 +32,8 @@ BUDGETS_S = {
     "function": 40.0,
     "reaper": 45.0,
     "tcp": 28.0,
-    "gateway": 105.0,
+    "gateway": 118.0,
+    "login_service": 15.0,
 }
 DEFAULT_BUDGET_S = 60.0
 

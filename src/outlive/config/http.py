@@ -135,6 +135,14 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ),
         ),
     ] = 67_108_864
+    operations_cache_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_073_741_824,
+            description="Most answers of declared operations with `cache_s` that are kept; the least used go first.",
+        ),
+    ] = 16_777_216
 
 
 class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -152,8 +160,11 @@ class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = ()
     databases: Annotated[
         tuple[str, ...],
-        Meta(min_length=1, max_length=1000, description="The databases it may use, by NAME; also `NAME.ro`."),
-    ]
+        Meta(
+            max_length=1000,
+            description="The databases it may send SQL to, by NAME; also `NAME.ro`. None: operations only.",
+        ),
+    ] = ()
     database_users: Annotated[
         tuple[str, ...],
         Meta(

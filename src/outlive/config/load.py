@@ -27,11 +27,14 @@ from outlive.config.errors import ConfigError, Problem
 from outlive.config.http import Http, Principal
 from outlive.config.jwt import Jwt
 from outlive.config.model import Config, Database, Listen
+from outlive.config.operation_rules import check_operations
+from outlive.config.operations import Operation
 from outlive.config.options import (
     CONFIG_OPTIONS,
     HTTP_OPTIONS,
     JWT_OPTIONS,
     LISTEN_OPTIONS,
+    OPERATION_OPTIONS,
     PRINCIPAL_OPTIONS,
     REQUIRED,
     Option,
@@ -102,6 +105,7 @@ class _Loading:
         self.principals: dict[str, Principal] = {}
         self.statements: dict[str, str] = {}
         self.jwt: dict[str, Jwt] = {}
+        self.operations: dict[str, Operation] = {}
         self.databases: dict[str, Database] = {}
         self.explicit: dict[str, frozenset[str]] = {}
         self.sources: dict[str, str] = {}
@@ -136,7 +140,7 @@ class _Loading:
     def take_top(self, environ: Mapping[str, str], flags: Mapping[str, str]) -> None:
         """The node's own options and listeners, from all three sources."""
         for name, value in self.tree.items():
-            if name not in ("databases", "listen", "http", "principals", "statements", "jwt"):
+            if name not in ("databases", "listen", "http", "principals", "statements", "jwt", "operations"):
                 self._take_one(name, value, False, (CONFIG_OPTIONS, self.top), self._in_file(name))
         listen = self.tree.get("listen", {})
         if not isinstance(listen, dict):
@@ -163,6 +167,7 @@ class _Loading:
             return
         self.statements = statements
         self._take_jwt()
+        self._take_operations()
         self._take_table(self.tree.get("http", {}), HTTP_OPTIONS, self.http, "http")
         principals = self.tree.get("principals", {})
         if not isinstance(principals, dict):
@@ -194,6 +199,22 @@ class _Loading:
                     self._in_file("jwt", name)("", sentence, f"Add {option.name}, {option.words}.")
             if len(self.problems) == before:
                 self.jwt[name] = Jwt(**cast(Any, values))
+
+    def _take_operations(self) -> None:
+        operations = self.tree.get("operations", {})
+        if not isinstance(operations, dict):
+            self._in_file("operations")("", "operations must be tables.", "Write [operations.NAME].")
+            return
+        for name, table in operations.items():
+            values: dict[str, object] = {}
+            before = len(self.problems)
+            self._take_table(table, OPERATION_OPTIONS, values, "operations", name)
+            for option in OPERATION_OPTIONS.values():
+                if option.default is REQUIRED and option.name not in values and len(self.problems) == before:
+                    sentence = f"The operation {name} has no {option.name}."
+                    self._in_file("operations", name)("", sentence, f"Add {option.name}, {option.words}.")
+            if len(self.problems) == before:
+                self.operations[name] = Operation(name=name, **cast(Any, values))
 
     def _take_table(self, table: object, options: Mapping[str, Option], into: dict[str, object], *path: str) -> None:
         if not isinstance(table, dict):
@@ -261,10 +282,12 @@ class _Loading:
                 principals=self.principals,
                 statements=self.statements,
                 jwt=self.jwt,
+                operations=self.operations,
                 origin=origin,
             )
             check_issuers(found, report)
             check_principals(found, report)
+            check_operations(found, report)
             check_node(found, report)
             check_file_limit(found, file_limit, report)
         if self.problems:

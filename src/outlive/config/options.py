@@ -13,6 +13,7 @@ from outlive.config.content import ContentRules, TableRules
 from outlive.config.http import Http, Principal
 from outlive.config.jwt import Jwt
 from outlive.config.model import Config, Database, Listen
+from outlive.config.operations import Operation, Parameter, Step
 from outlive.config.secrets import Secret
 
 REQUIRED: Final = msgspec.NODEFAULT
@@ -43,7 +44,7 @@ class Option:
         try:
             return msgspec.convert(value, self.type, strict=not text)
         except msgspec.ValidationError as error:
-            if self.words == "a table" and isinstance(value, dict):
+            if self.words.endswith("a table") and isinstance(value, dict | list):
                 raise ValueError(f"is not as it must be: {error}") from None  # names the place, never the value
             raise ValueError(f"must be {self.words}") from None
 
@@ -72,7 +73,8 @@ def _option(field: msgspec.structs.FieldInfo, annotated: Any) -> Option:
 def _words(base: Any, meta: msgspec.Meta) -> str:
     origin = get_origin(base)
     if origin in _UNIONS:
-        return _words(next(a for a in get_args(base) if a is not types.NoneType), meta)
+        kinds = [_words(a, msgspec.Meta()) for a in get_args(base) if a is not types.NoneType]
+        return " or ".join(dict.fromkeys(kinds)) if len(kinds) > 1 else _words(get_args(base)[0], meta)
     if origin is Literal:
         *most, last = (f'"{value}"' for value in get_args(base))
         return f"{', '.join(most)} or {last}" if most else last
@@ -80,7 +82,7 @@ def _words(base: Any, meta: msgspec.Meta) -> str:
         return f"a list of {_words(get_args(base)[0], msgspec.Meta())}"
     if origin is dict or (isinstance(base, type) and issubclass(base, msgspec.Struct)):
         return "a table"
-    if base in (int, float):
+    if base in (int, float) and meta.ge is not None:
         return f"{_SIMPLE[base]} from {meta.ge:g} to {_plain(meta.le)}"
     if base is str and meta.max_length is not None:
         return f"text of at most {meta.max_length} characters"
@@ -99,3 +101,6 @@ CONTENT_OPTIONS: Final = options_of(ContentRules)
 JWT_OPTIONS: Final = options_of(Jwt)
 TABLE_OPTIONS: Final = options_of(TableRules)
 PRINCIPAL_OPTIONS: Final = options_of(Principal)
+OPERATION_OPTIONS: Final = options_of(Operation)
+PARAMETER_OPTIONS: Final = options_of(Parameter)
+STEP_OPTIONS: Final = options_of(Step)

@@ -18,8 +18,11 @@ from outlive.config.options import (
     HTTP_OPTIONS,
     JWT_OPTIONS,
     LISTEN_OPTIONS,
+    OPERATION_OPTIONS,
+    PARAMETER_OPTIONS,
     PRINCIPAL_OPTIONS,
     REQUIRED,
+    STEP_OPTIONS,
     TABLE_OPTIONS,
     Option,
 )
@@ -131,6 +134,14 @@ def reference() -> str:
         ),
         _section("## [jwt.NAME]", "An issuer of JSON Web Tokens, for `jwt` of principals.", JWT_OPTIONS),
         _section("## [principals.NAME.rules.tables.TABLE]", "What may be done with a table.", TABLE_OPTIONS),
+        _section(
+            "## [operations.NAME]",
+            "A declared operation (docs/operations.md): an endpoint that is a statement, for principals. Loaded again"
+            " with SIGHUP.",
+            OPERATION_OPTIONS,
+        ),
+        _section("## [operations.NAME.parameters.NAME]", "What its callers send.", PARAMETER_OPTIONS),
+        _section("## [[operations.NAME.steps]]", "A statement of its transaction.", STEP_OPTIONS),
     ]
     return "\n".join(parts)
 

@@ -254,6 +254,8 @@ def check_principals(config: Config, report: Report) -> None:
                     f"{name} and {seen[key]} have the same key.",
                     "Give each principal a key of its own.",
                 )
+        if not principal.databases and not any({name, "*"} & {*of.principals} for of in config.operations.values()):
+            report(path, f"{name} has no databases, and no operation names it.", "Add databases, or an operation.")
         _check_database_users(config, name, report)
         _check_access_keys(config, name, report)
         for statement in () if principal.rules is None else principal.rules.statements:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from outlive.config.model import Config
 from outlive.gateway.answering import Answering
 from outlive.gateway.api import Api
+from outlive.gateway.declared.api import Declared
 from outlive.gateway.neon.api import Neon
 from outlive.gateway.neon.websocket import NeonSockets
 from outlive.gateway.planetscale.api import PlanetScale
@@ -24,10 +25,11 @@ def routes(config: Callable[[], Config], wires: Sequence[Wire]) -> list[BaseRout
     users = DatabaseUsers(answering.databases)
     postgres = [wire.services for wire in wires if isinstance(wire.services, PostgresServices)]
     sockets = [NeonSockets(answering, services) for services in postgres]
-    dialects: tuple[Neon | NeonSockets | PlanetScale | RdsDataApi, ...] = (
+    dialects: tuple[Declared | Neon | NeonSockets | PlanetScale | RdsDataApi, ...] = (
         Neon(answering, users),
         *sockets,
         PlanetScale(answering, users),
         RdsDataApi(answering),
+        Declared(answering),
     )
     return [*Api(answering).routes(), *(route for dialect in dialects for route in dialect.routes())]

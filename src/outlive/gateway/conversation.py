@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
 from outlive.config.http import Principal
 from outlive.gateway.channel import InProcessChannel
 from outlive.gateway.failure import Failure, bad_request, draining, lost
-from outlive.gateway.rows import Rows
+from outlive.gateway.rows import Column, Rows
 from outlive.gateway.rules.canon import Reading
 from outlive.gateway.rules.guard import Guard
 from outlive.wire import ProtocolError
@@ -47,6 +47,15 @@ class Done(NamedTuple):
     last_insert_id: int | None = None
     further_results: int = 0
     tag: bytes = b""
+
+
+class Described(NamedTuple):
+    """What the database says of a statement that it has prepared: the types of its parameters in their order (None
+    where it does not say them), and its columns (None where it has no result).
+    """
+
+    parameters: list[str | None]
+    columns: list[Column] | None
 
 
 class Reply(Protocol):
@@ -88,6 +97,10 @@ class Conversation(ABC):
 
     @abstractmethod
     async def _run(self, statement: Statement, rows: Rows) -> Done:
+        """Raises Failure."""
+
+    @abstractmethod
+    async def _describe(self, sql: str) -> Described:
         """Raises Failure."""
 
     @abstractmethod
@@ -149,6 +162,19 @@ class Conversation(ABC):
         if rows.overflow:
             raise _overflowed(rows, "done")
         return done
+
+    async def describe(self, sql: str, timeout_s: float) -> Described:
+        """Prepares a statement with the database's own placeholders; it does not run. Raises Failure."""
+        self.deadline_passed = False
+        timer = self._loop.call_later(timeout_s, self._deadline)
+        try:
+            return await self._describe(sql)
+        except Failure:
+            if self.deadline_passed:
+                raise self._turned_away(f"No description of a statement came in {timeout_s:g} s.", "full") from None
+            raise
+        finally:
+            timer.cancel()
 
     async def command(self, sql: str, timeout_s: float = CANCEL_S * 2) -> None:
         """Runs a statement of Outlive's own, as COMMIT. Raises Failure."""

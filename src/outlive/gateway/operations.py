@@ -72,14 +72,25 @@ def operations_app(
     return _straight(Starlette(routes=[*routes, *more]), more)
 
 
+_BELOW: Final = "{path:path}"
+"""What starlette calls all paths below one."""
+
+
 def _straight(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
     """Requests to an `Endpoint` need none of what starlette does for its own: no matching, no exceptions of HTTP."""
     endpoints = {
         route.path: route.app for route in routes if isinstance(route, Route) and isinstance(route.app, Endpoint)
     }
 
+    below = [(path.removesuffix(_BELOW), found) for path, found in endpoints.items() if path.endswith(_BELOW)]
+
     async def straight(scope: Scope, receive: Receive, send: Send) -> None:
-        found = endpoints.get(scope["path"], app) if scope["type"] == "http" else app
+        found = app
+        if scope["type"] == "http":
+            path = scope["path"]
+            found = endpoints.get(path, app)
+            if found is app:
+                found = next((endpoint for prefix, endpoint in below if path.startswith(prefix)), app)
         await found(scope, receive, send)
 
     return straight

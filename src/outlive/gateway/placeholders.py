@@ -9,29 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
+from outlive.config.sql_names import MYSQL, POSTGRES, placeholders
 from outlive.gateway.failure import bad_request
-
-_NAME: Final = r":(?P<name>[A-Za-z0-9_]\w*)"
-_POSTGRES: Final = re.compile(
-    r"""(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'      # escapes with backslashes
-      | '(?:[^']|'')*' | "(?:[^"]|"")*"
-      | (?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
-      | --[^\n]* | (?P<comment>/\*)
-      | ::"""
-    + "|"
-    + _NAME,
-    re.VERBOSE | re.DOTALL,
-)
-_MYSQL: Final = re.compile(
-    r"""'(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | `(?:[^`]|``)*`
-      | --(?=[\s\x00-\x1f]|$)[^\n]* | \#[^\n]* | /\*.*?(?:\*/|\Z)
-      | :="""
-    + "|"
-    + _NAME,
-    re.VERBOSE | re.DOTALL,
-)
 
 
 def numbered(sql: str, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
@@ -41,7 +22,7 @@ def numbered(sql: str, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
     def place(name: str) -> str:
         return f"${numbers.setdefault(name, len(numbers) + 1)}"
 
-    text = _replace(_POSTGRES, sql, values, place)
+    text = _replace(POSTGRES, sql, values, place)
     return text, [values[name] for name in numbers]
 
 
@@ -53,41 +34,20 @@ def questions(sql: str, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
         names.append(name)
         return "?"
 
-    text = _replace(_MYSQL, sql, values, place)
+    text = _replace(MYSQL, sql, values, place)
     return text, [values[name] for name in names]
 
 
 def _replace(pattern: re.Pattern[str], sql: str, values: Mapping[str, Any], place: Callable[[str], str]) -> str:
     pieces: list[str] = []
     position = 0
-    while True:
-        found = pattern.search(sql, position)
-        if found is None:
-            pieces.append(sql[position:])
-            return "".join(pieces)
-        pieces.append(sql[position : found.start()])
-        position = found.end()
+    for found in placeholders(pattern, sql):
         name = found["name"]
-        if name is not None and (name in values or not name[0].isdigit()):
-            if name not in values:
-                raise bad_request(f"The statement has the parameter :{name}, the request does not.")
-            pieces.append(place(name))
-            continue
-        if found.lastgroup == "comment":
-            position = _comment_end(sql, position)
-        pieces.append(sql[found.start() : position])
-
-
-_EDGE: Final = re.compile(r"/\*|\*/")
-
-
-def _comment_end(sql: str, position: int) -> int:
-    """PostgreSQL's comments nest."""
-    depth = 1
-    while depth:
-        edge = _EDGE.search(sql, position)
-        if edge is None:
-            return len(sql)
-        depth += 1 if edge[0] == "/*" else -1
-        position = edge.end()
-    return position
+        if name not in values:
+            if name[0].isdigit():
+                continue
+            raise bad_request(f"The statement has the parameter :{name}, the request does not.")
+        pieces += (sql[position : found.start()], place(name))
+        position = found.end()
+    pieces.append(sql[position:])
+    return "".join(pieces)

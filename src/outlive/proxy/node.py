@@ -7,7 +7,8 @@ import gc
 import logging
 import signal
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvloop
@@ -154,6 +155,24 @@ class Node:
             sweep(wire.services, wire.assembly.all_servers())
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 
+    # -- servers alone -----------------------------------------------------------------------------
+
+    @property
+    def wires(self) -> list[Wire]:
+        """One for each protocol."""
+        return self._wires
+
+    def open_servers(self) -> None:
+        """The servers without listeners or signals. Raises CertificateError."""
+        self._apply(self.config, None)
+        self._sweep()
+
+    async def close_servers(self) -> None:
+        """Closes every server connection, and awaits the servers' EOF."""
+        await self._close_servers()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
     # -- reload ------------------------------------------------------------------------------------
 
     def reload(self) -> bool:
@@ -258,3 +277,17 @@ def _listener_certificates(config: Config) -> Certificates | None:
     if config.tls_cert is None or config.tls_key is None:
         return None
     return listener_certificates(config.tls_cert, config.tls_key, config.tls_client_ca)
+
+
+@asynccontextmanager
+async def servers_of(config: Config) -> AsyncIterator[list[Wire]]:
+    """The servers of a configuration without listeners, for who wants to ask them something. Raises CertificateError.
+
+    They count against their budgets like a node's, and are closed at the end.
+    """
+    node = Node(config)
+    node.open_servers()
+    try:
+        yield node.wires
+    finally:
+        await node.close_servers()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from outlive.gateway.channel import InProcessMySQLChannel
-from outlive.gateway.conversation import Conversation, Done, Isolation, Statement
+from outlive.gateway.conversation import Conversation, Described, Done, Isolation, Statement
 from outlive.gateway.failure import bad_request
 from outlive.gateway.mysql.client import RequestMySQLClient
-from outlive.gateway.mysql.reply import MySQLReply, PrepareReply, ResultReply
-from outlive.gateway.mysql.types import bound
+from outlive.gateway.mysql.reply import DescribeReply, MySQLReply, PrepareReply, ResultReply
+from outlive.gateway.mysql.types import bound, column, parse_definition
 from outlive.gateway.placeholders import questions
 from outlive.gateway.rows import Rows
 from outlive.gateway.rules.canon import Reading
@@ -120,6 +120,16 @@ class MySQLConversation(Conversation):
             if not self.closed:
                 self.client.data_received(packet(0, bytes((wire.COM_STMT_CLOSE,)) + number))
         return result.done()
+
+    async def _describe(self, sql: str) -> Described:
+        prepared = DescribeReply()
+        await self._ask(bytes((wire.COM_STMT_PREPARE,)) + sql.encode("utf-8", "replace"), prepared)
+        prepared.check()
+        number = prepared.statement_id.to_bytes(4, "little")
+        self.client.data_received(packet(0, bytes((wire.COM_STMT_CLOSE,)) + number))
+        columns = [column(parse_definition(payload)) for payload in prepared.definitions[prepared.parameters :]]
+        # What is said of parameters is no more than a guess at what they will be compared with; of MariaDB, nothing.
+        return Described([None] * prepared.parameters, columns or None)
 
     async def _query(self, text: bytes, rows: Rows) -> Done:
         result = ResultReply(rows, binary=False)

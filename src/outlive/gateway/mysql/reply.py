@@ -112,6 +112,19 @@ class PrepareReply(MySQLReply):
         return self._definitions == 0
 
 
+class DescribeReply(PrepareReply):
+    """With the `definitions`, as they came: of the parameters, then of the columns."""
+
+    def __init__(self) -> None:
+        PrepareReply.__init__(self)
+        self.definitions: list[bytes] = []
+
+    def _payload(self, payload: bytes) -> bool:
+        if self._definitions >= 0:
+            self.definitions.append(payload)
+        return PrepareReply._payload(self, payload)
+
+
 class ResultReply(MySQLReply):
     """The results of one statement: the first result set goes to `rows`, further ones (of a CALL) are counted."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from outlive.gateway.channel import InProcessPostgresChannel
-from outlive.gateway.conversation import Conversation, Done, Isolation, Statement
+from outlive.gateway.conversation import Conversation, Described, Done, Isolation, Statement
 from outlive.gateway.failure import bad_request
 from outlive.gateway.placeholders import numbered
 from outlive.gateway.postgres.client import RequestPostgresClient
-from outlive.gateway.postgres.reply import PostgresReply
+from outlive.gateway.postgres.reply import DescribeReply, PostgresReply
 from outlive.gateway.postgres.types import bound
 from outlive.gateway.rows import Rows
 from outlive.gateway.rules.canon import Reading
@@ -83,10 +83,22 @@ class PostgresConversation(Conversation):
         types, texts = bound(values)
         reply = PostgresReply(rows, self._copies)
         await self._exchange(parse(b"", text, types) + bind(b"", b"", texts) + _TAIL, reply)
+        self._check_admitted(reply)
+        return reply.done()
+
+    def _check_admitted(self, reply: PostgresReply) -> None:
         if self.client.turned_away:
             kind, self.client.turned_away = self.client.turned_away, ""
             raise self._turned_away("" if reply.error is None else _text(reply.error), kind)
-        return reply.done()
+
+    async def _describe(self, sql: str) -> Described:
+        rows = Rows("arrays", max_rows=1, max_bytes=1024)
+        reply = DescribeReply(rows, self._copies)
+        text = sql.encode("utf-8", "replace")
+        await self._exchange(parse(b"", text) + describe(ord("S"), b"") + SYNC, reply)
+        self._check_admitted(reply)
+        reply.done()
+        return Described([*reply.parameters], rows.columns)
 
     def _copies(self, from_client: bool) -> None:
         if from_client:

@@ -21,7 +21,7 @@ from outlive.wire.postgres.messages import parse_columns
 
 _unpack_head = Struct(">BI").unpack_from
 _unpack_length = Struct(">i").unpack_from
-_ROW, _DESCRIPTION, _COMPLETE, _ERROR, _READY, _COPY_IN, _COPY_OUT = b"DTCEZGH"
+_ROW, _DESCRIPTION, _COMPLETE, _ERROR, _READY, _COPY_IN, _COPY_OUT, _PARAMETERS = b"DTCEZGHt"
 _COUNTED: Final = frozenset((b"INSERT", b"UPDATE", b"DELETE", b"MERGE", b"COPY"))
 COPY_REFUSED: Final = Failure(
     400, "not_supported", "COPY FROM STDIN and COPY TO STDOUT need a connection of the PostgreSQL protocol."
@@ -115,6 +115,21 @@ class PostgresReply:
             return lost()
         text, details = _text(error.message), _details(error)
         return Failure(400, "database_error", text, outcome="failed", details=details, said=error)
+
+
+class DescribeReply(PostgresReply):
+    """To Parse and Describe: the types of the `parameters`; the columns are where `rows` has them."""
+
+    def __init__(self, rows: Rows, copies: Callable[[bool], None]) -> None:
+        PostgresReply.__init__(self, rows, copies)
+        self.parameters: list[str] = []
+
+    def _other(self, kind: int, payload: bytes) -> None:
+        if kind == _PARAMETERS:
+            numbers = (int.from_bytes(payload[at : at + 4], "big") for at in range(2, len(payload), 4))
+            self.parameters = [name_of(number) for number in numbers]
+        else:
+            PostgresReply._other(self, kind, payload)
 
 
 def _cells(data: bytearray, position: int, count: int) -> list[bytes | None]:

@@ -1,0 +1,1 @@
+"""Declared operations: endpoints of the configuration, each a statement or a transaction."""

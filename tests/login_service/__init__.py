@@ -1,0 +1,1 @@
+"""The login service: its three versions, by one suite."""
