@@ -24,6 +24,22 @@ _PREFLIGHT: Final = [
 ]
 
 
+class Post:
+    """An ASGI application for a path of a dialect, which takes POST only; `answer` gives the response, another one."""
+
+    def __init__(self, answer: Callable[[Request], Awaitable[Any]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the class."""
+        if scope["method"] == "POST":
+            response = await self._answer(Request(scope, receive, send))
+            await response(scope, receive, send)
+        else:
+            headers = [(b"allow", b"POST"), (b"content-type", b"text/plain; charset=utf-8")]
+            await _say(send, 405, headers, b"Method Not Allowed")
+
+
 class Endpoint:
     """An ASGI application; `answer` gives the response, another one. It takes the `methods`."""
 

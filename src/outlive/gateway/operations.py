@@ -22,7 +22,7 @@ from outlive import __version__
 from outlive.config.http import Http
 from outlive.gateway.connection import HttpConnection
 from outlive.gateway.encryption import Encryption
-from outlive.gateway.endpoint import Endpoint
+from outlive.gateway.endpoint import Endpoint, Post
 from outlive.gateway.websocket_connection import WebSocketConnection
 from outlive.observe.exposition import expose
 from outlive.observe.metrics import Metrics
@@ -77,9 +77,9 @@ _BELOW: Final = "{path:path}"
 
 
 def _straight(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
-    """Requests to an `Endpoint` need none of what starlette does for its own: no matching, no exceptions of HTTP."""
+    """Requests to an `Endpoint` or `Post` need nothing that starlette does for its own: matching, HTTP exceptions."""
     endpoints = {
-        route.path: route.app for route in routes if isinstance(route, Route) and isinstance(route.app, Endpoint)
+        route.path: route.app for route in routes if isinstance(route, Route) and isinstance(route.app, Endpoint | Post)
     }
 
     below = [(path.removesuffix(_BELOW), found) for path, found in endpoints.items() if path.endswith(_BELOW)]

@@ -1,5 +1,7 @@
 """boto3, unmodified: statements, transactions, batches, errors, at PostgreSQL and MariaDB."""
 
+import http.client
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -88,3 +90,13 @@ def test_json_of_a_result_with_its_metadata(place: Place) -> None:
     assert done["formattedRecords"] == '[{"a":1,"b":"x"}]'
     assert [column["label"] for column in done["columnMetadata"]] == ["a", "b"]
     assert "columnMetadata" not in place.execute("SELECT 1 AS a")
+
+
+def test_another_method(pg: Place) -> None:
+    connection = http.client.HTTPConnection(pg.url.removeprefix("http://"), timeout=20)
+    for method in ("GET", "HEAD", "PUT"):
+        connection.request(method, "/Execute")
+        response = connection.getresponse()
+        assert (response.status, response.headers["Allow"]) == (405, "POST")
+        assert response.read() == (b"" if method == "HEAD" else b"Method Not Allowed")
+    connection.close()

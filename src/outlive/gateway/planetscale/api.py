@@ -23,6 +23,7 @@ from outlive.gateway import work
 from outlive.gateway.answering import Answering, response
 from outlive.gateway.conversation import Done, Statement
 from outlive.gateway.databases import Databases
+from outlive.gateway.endpoint import Post
 from outlive.gateway.failure import Failure, bad_request
 from outlive.gateway.idempotency import Answer
 from outlive.gateway.planetscale.boundaries import boundary
@@ -69,8 +70,8 @@ class PlanetScale:
         """For the HTTP listener."""
         guarded = self._answering.guarded
         return [
-            Route(_PREFIX + "Execute", guarded(self._execute, _told, (self._by_user,)), methods=["POST"]),
-            Route(_PREFIX + "CreateSession", guarded(self._create, _told, (self._by_user,)), methods=["POST"]),
+            Route(_PREFIX + "Execute", Post(guarded(self._execute, _told, (self._by_user,)))),
+            Route(_PREFIX + "CreateSession", Post(guarded(self._create, _told, (self._by_user,)))),
         ]
 
     async def _by_user(self, config: Config, request: Request) -> tuple[str, Principal]:

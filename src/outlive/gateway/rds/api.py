@@ -17,6 +17,7 @@ from outlive.config.http import Principal
 from outlive.gateway import work
 from outlive.gateway.answering import Answering, Worker, response
 from outlive.gateway.conversation import Done
+from outlive.gateway.endpoint import Post
 from outlive.gateway.failure import Failure, bad_request
 from outlive.gateway.principals import check_database
 from outlive.gateway.rds import requests as rds
@@ -51,7 +52,7 @@ class RdsDataApi:
         """For the HTTP listener."""
 
         def post(path: str, endpoint: _Endpoint) -> Route:
-            return Route(path, self._answering.guarded(endpoint, told, (self._sigv4,)), methods=["POST"])
+            return Route(path, Post(self._answering.guarded(endpoint, told, (self._sigv4,))))
 
         return [
             post("/Execute", self._execute),

@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -35,7 +36,9 @@ _HEADER: Final = re.compile(
     r"/(?P<service>[\w-]+)/aws4_request"
     r" *, *SignedHeaders=(?P<signed>[^\s,=]{1,4096}) *, *Signature=(?P<signature>[0-9a-f]{64})"
 )
-_TIME: Final = "%Y%m%dT%H%M%SZ"
+_TIME: Final = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+_KEYS: Final = 256
+"""How many derived keys are kept: there is one a day for each access key and region."""
 _UNKNOWN: Final = Secret("literal", secrets.token_hex(20))
 """Of access keys that nobody has: their signatures take as long to refuse as others."""
 
@@ -84,7 +87,7 @@ class SigV4:
 
     def _time(self, text: str, claimed: Signature) -> str:
         try:
-            at = datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+            at = datetime.fromisoformat(text if _TIME.fullmatch(text) else "")
         except ValueError:
             raise _refused("The header x-amz-date is missing, or no time in the form 20240229T123456Z.") from None
         if claimed.day != text[:8]:
@@ -117,24 +120,34 @@ def parse(authorization: str) -> Signature:
 
 def canonical(request: Request, signed: Iterable[str], digest: str) -> str:
     """The canonical request; `digest` is of its body."""
-    path = quote(request.url.path, safe="/-_.~")
-    pairs = [
-        (quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in request.query_params.multi_items()
-    ]
-    query = "&".join(f"{name}={value}" for name, value in sorted(pairs))
+    path = quote(request.scope["path"], safe="/-_.~")
+    query = _canonical_query(request) if request.scope["query_string"] else ""
     headers = [(name, ",".join(" ".join(v.split()) for v in request.headers.getlist(name))) for name in signed]
     lines = [f"{name}:{value}\n" for name, value in headers]
     return "\n".join((request.method, path, query, "".join(lines), ";".join(signed), digest))
+
+
+def _canonical_query(request: Request) -> str:
+    pairs = [
+        (quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in request.query_params.multi_items()
+    ]
+    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
 
 
 def signature(secret: bytes, claimed: Signature, at: str, text: str) -> str:
     """What the signature of the canonical request `text` must be, in hexadecimal."""
     scope = f"{claimed.day}/{claimed.region}/{claimed.service}/aws4_request"
     to_sign = "\n".join((_ALGORITHM, at, scope, hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()))
-    key = b"AWS4" + secret
-    for part in (claimed.day, claimed.region, claimed.service, "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
+    key = _key(secret, claimed.day, claimed.region, claimed.service)
     return hmac.digest(key, to_sign.encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=_KEYS)
+def _key(secret: bytes, day: str, region: str, service: str) -> bytes:
+    key = b"AWS4" + secret
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
 
 
 def _owner(config: Config, key: str) -> tuple[str, Principal] | None:
