@@ -30,7 +30,7 @@ BUDGETS_S = {
     "function": 40.0,
     "reaper": 45.0,
     "tcp": 25.0,
-    "gateway": 106.0,
+    "gateway": 111.0,
     "login_service": 15.0,
 }
 DEFAULT_BUDGET_S = 60.0
