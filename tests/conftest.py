@@ -29,9 +29,9 @@ BUDGETS_S = {
     "storm": 75.0,
     "function": 40.0,
     "reaper": 45.0,
+    "login_service": 15.0,
     "tcp": 25.0,
     "gateway": 111.0,
-    "login_service": 15.0,
 }
 DEFAULT_BUDGET_S = 60.0
 

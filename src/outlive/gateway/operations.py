@@ -68,11 +68,7 @@ def operations_app(
         routes += [Route("/healthz", healthz), Route("/readyz", readyz)]
     if metrics:
         routes.append(Route("/metrics", figures))
-    return _straight(Starlette(routes=[*routes, *more]), more)
-
-
-_BELOW: Final = "{path:path}"
-"""What starlette calls all paths below one."""
+    return _straight(_below(Starlette(routes=[*routes, *more]), more), more)
 
 
 def _straight(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
@@ -81,14 +77,31 @@ def _straight(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
         route.path: route.app for route in routes if isinstance(route, Route) and isinstance(route.app, Endpoint)
     }
 
-    below = [(path.removesuffix(_BELOW), found) for path, found in endpoints.items() if path.endswith(_BELOW)]
+    async def straight(scope: Scope, receive: Receive, send: Send) -> None:
+        found = endpoints.get(scope["path"], app) if scope["type"] == "http" else app
+        await found(scope, receive, send)
+
+    return straight
+
+
+_BELOW: Final = "{path:path}"
+"""What starlette calls all paths below one."""
+
+
+def _below(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
+    """As `_straight`, for an `Endpoint` of all paths below one."""
+    below = [
+        (route.path.removesuffix(_BELOW), route.app)
+        for route in routes
+        if isinstance(route, Route) and isinstance(route.app, Endpoint) and route.path.endswith(_BELOW)
+    ]
 
     async def straight(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        found: ASGIApp = endpoints.get(path, app)
-        if found is app and scope["type"] == "http":
-            found = next((endpoint for prefix, endpoint in below if path.startswith(prefix)), app)
-        await found(scope, receive, send)
+        if scope["type"] == "http":
+            for prefix, endpoint in below:
+                if scope["path"].startswith(prefix):
+                    return await endpoint(scope, receive, send)
+        return await app(scope, receive, send)
 
     return straight
 
