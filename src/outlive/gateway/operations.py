@@ -71,19 +71,6 @@ def operations_app(
     return _straight(_below(Starlette(routes=[*routes, *more]), more), more)
 
 
-def _straight(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
-    """Requests to an `Endpoint` need none of what starlette does for its own: no matching, no exceptions of HTTP."""
-    endpoints = {
-        route.path: route.app for route in routes if isinstance(route, Route) and isinstance(route.app, Endpoint)
-    }
-
-    async def straight(scope: Scope, receive: Receive, send: Send) -> None:
-        found = endpoints.get(scope["path"], app) if scope["type"] == "http" else app
-        await found(scope, receive, send)
-
-    return straight
-
-
 _BELOW: Final = "{path:path}"
 """What starlette calls all paths below one."""
 
@@ -102,6 +89,19 @@ def _below(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
                 if scope["path"].startswith(prefix):
                     return await endpoint(scope, receive, send)
         return await app(scope, receive, send)
+
+    return straight
+
+
+def _straight(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
+    """Requests to an `Endpoint` need none of what starlette does for its own: no matching, no exceptions of HTTP."""
+    endpoints = {
+        route.path: route.app for route in routes if isinstance(route, Route) and isinstance(route.app, Endpoint)
+    }
+
+    async def straight(scope: Scope, receive: Receive, send: Send) -> None:
+        found = endpoints.get(scope["path"], app) if scope["type"] == "http" else app
+        await found(scope, receive, send)
 
     return straight
 
