@@ -31,9 +31,10 @@ BUDGETS_S = {
     "storm": 75.0,
     "function": 40.0,
     "reaper": 45.0,
-    "tcp": 28.0,
-    "gateway": 118.0,
+    "login_service": 22.0,
     "login_service": 15.0,
+    "tcp": 28.0,
+    "gateway": 125.0,
 }
 DEFAULT_BUDGET_S = 60.0
 

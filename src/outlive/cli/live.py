@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,8 +16,6 @@ from outlive.gateway.declared.examination import Finding, examine
 from outlive.net.certificates import CertificateError
 from outlive.observe import log
 from outlive.proxy.node import servers_of
-
-_LEAST: Final = {"mysql": 2, "postgresql": 1, "tcp": 1}
 
 
 class Live(NamedTuple):
@@ -60,7 +58,11 @@ def _narrowed(config: Config) -> Config:
     named |= {name.removesuffix(REPLICA_SUFFIX) for name in named}
     databases = {
         name: msgspec.structs.replace(
-            database, min_idle=0, max_connections=_LEAST[database.scheme], max_per_key=None, listen=None
+            database,
+            min_idle=0,
+            max_connections=1 if database.scheme == "postgresql" else 2,
+            max_per_key=None,
+            listen=None,
         )
         for name, database in config.databases.items()
         if name in named

@@ -51,8 +51,8 @@ def _scheme(config: Config, operation: Operation, path: str, report: Report) -> 
         names = ", ".join(sorted(config.databases)) or "a database, under [databases.NAME]"
         report(f"{path}.database", f"There is no database {asked}.", f"Name one of {names}.")
         return ""
-    if database.scheme == "tcp":
-        report(f"{path}.database", f"{asked} is tcp, which speaks no SQL.", "Name another database.")
+    if database.scheme not in ("postgresql", "mysql"):
+        report(f"{path}.database", f"{asked} is {database.scheme}, which speaks no SQL.", "Name another database.")
         return ""
     if not database.user:
         report(

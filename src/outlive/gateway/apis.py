@@ -25,11 +25,11 @@ def routes(config: Callable[[], Config], wires: Sequence[Wire]) -> list[BaseRout
     users = DatabaseUsers(answering.databases)
     postgres = [wire.services for wire in wires if isinstance(wire.services, PostgresServices)]
     sockets = [NeonSockets(answering, services) for services in postgres]
-    dialects: tuple[Declared | Neon | NeonSockets | PlanetScale | RdsDataApi, ...] = (
+    dialects: tuple[Neon | NeonSockets | PlanetScale | RdsDataApi, ...] = (
         Neon(answering, users),
         *sockets,
         PlanetScale(answering, users),
         RdsDataApi(answering),
-        Declared(answering),
     )
-    return [*Api(answering).routes(), *(route for dialect in dialects for route in dialect.routes())]
+    first = [*Api(answering).routes(), *Declared(answering).routes()]
+    return [*first, *(route for dialect in dialects for route in dialect.routes())]

@@ -69,11 +69,29 @@ def operations_app(
         routes += [Route("/healthz", healthz), Route("/readyz", readyz)]
     if metrics:
         routes.append(Route("/metrics", figures))
-    return _straight(Starlette(routes=[*routes, *more]), more)
+    return _straight(_below(Starlette(routes=[*routes, *more]), more), more)
 
 
 _BELOW: Final = "{path:path}"
 """What starlette calls all paths below one."""
+
+
+def _below(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
+    """As `_straight`, for an `Endpoint` of all paths below one."""
+    below = [
+        (route.path.removesuffix(_BELOW), route.app)
+        for route in routes
+        if isinstance(route, Route) and isinstance(route.app, Endpoint) and route.path.endswith(_BELOW)
+    ]
+
+    async def straight(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            for prefix, endpoint in below:
+                if scope["path"].startswith(prefix):
+                    return await endpoint(scope, receive, send)
+        return await app(scope, receive, send)
+
+    return straight
 
 
 def _straight(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
@@ -82,15 +100,8 @@ def _straight(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
         route.path: route.app for route in routes if isinstance(route, Route) and isinstance(route.app, Endpoint | Post)
     }
 
-    below = [(path.removesuffix(_BELOW), found) for path, found in endpoints.items() if path.endswith(_BELOW)]
-
     async def straight(scope: Scope, receive: Receive, send: Send) -> None:
-        found = app
-        if scope["type"] == "http":
-            path = scope["path"]
-            found = endpoints.get(path, app)
-            if found is app:
-                found = next((endpoint for prefix, endpoint in below if path.startswith(prefix)), app)
+        found = endpoints.get(scope["path"], app) if scope["type"] == "http" else app
         await found(scope, receive, send)
 
     return straight

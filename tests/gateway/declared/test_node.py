@@ -31,6 +31,14 @@ database = "{db}"
 sql = "SELECT {long}"
 max_time_s = 0.2
 principals = ["*"]
+
+[operations.{db}_linger]
+method = "POST"
+path = "/api/{db}/linger"
+database = "{db}"
+sql = "SELECT {long}"
+max_time_s = 30
+principals = ["*"]
 """
 HTTP = 'idempotency = "database"\ncors_origins = ["https://app.example.com"]'
 MYSQL = {"uuid": "UUID()", "sleep": "SLEEP(0.3)", "long": "SLEEP(30) FROM items"}
@@ -82,6 +90,16 @@ def test_who_ask_at_once_share_a_statement(place: Shop) -> None:
 def test_a_limit_of_time(place: Shop) -> None:
     place.post("/items", {"id": 101, "name": "to sleep on"})
     assert place.get("/long").error["code"] == "statement_timeout"
+
+
+def test_a_caller_who_leaves(place: Shop, eventually: Callable[..., None]) -> None:
+    place.post("/items", {"id": 101, "name": "to sleep on"})
+    caller = Caller(place.node, place.database)
+    connection = caller.begun(f"/api/{place.database}/linger", b"")
+    sql = f"SELECT {WORDS[place.database]['long']}"
+    eventually(lambda: caller.runs(sql))
+    connection.close()
+    eventually(lambda: not caller.runs(sql))
 
 
 def test_a_key_in_the_database(place: Shop, declared: OutliveProcess) -> None:

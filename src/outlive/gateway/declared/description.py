@@ -15,6 +15,9 @@ DESCRIBE_S: Final = 10.0
 FRESH_S: Final = 60.0
 """How long a description is believed: a table may change without the configuration."""
 
+AWAY_S: Final = 5.0
+"""How long a database that could not be asked is not asked again: each try may take as long as its queue."""
+
 
 class Said(NamedTuple):
     """Of an operation's statements, in their order: what the database says, or why it says nothing."""
@@ -55,11 +58,14 @@ class Descriptions:
         self._databases = databases
         self._clock = clock
         self._said: dict[str, tuple[float, Said]] = {}
+        self._away: dict[str, float] = {}
+        """When a database could not be asked last."""
         self._one = asyncio.Lock()
 
     def forget(self) -> None:
         """The configuration is another one."""
         self._said = {}
+        self._away = {}
 
     async def of(self, declarations: Mapping[str, Declaration]) -> dict[str, Said]:
         """By the operation's name; without those whose database is away. One after another: it is nobody's hurry."""
@@ -68,9 +74,13 @@ class Descriptions:
             for name, declaration in declarations.items():
                 at, said = self._said.get(name, (0.0, None))
                 if said is None or self._clock() - at > FRESH_S:
+                    database = declaration.operation.database
+                    if self._clock() - self._away.get(database, -AWAY_S) < AWAY_S:
+                        continue
                     try:
                         said = await describe(self._databases, declaration)
                     except Failure:
+                        self._away[database] = self._clock()
                         continue
                     self._said[name] = (self._clock(), said)
                 found[name] = said

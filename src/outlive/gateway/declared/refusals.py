@@ -14,7 +14,9 @@ from outlive.config.inputs import Input
 from outlive.gateway.failure import Failure
 
 _UNFIT: Final = frozenset(("22001", "22003", "22007", "22008", "22P02", "22P03", "22021", "22018", "22023"))
-_UNFIT_MYSQL: Final = frozenset((1264, 1265, 1292, 1366, 1406, 1411, 3140, 4025))
+_UNFIT_MYSQL: Final = frozenset((1264, 1265, 1292, 1366, 1406, 1411, 3140))
+_CHECK: Final = 3819
+"""ER_CHECK_CONSTRAINT_VIOLATED, whose SQLSTATE is not of class 23."""
 _NOT_NULL: Final = frozenset((1048,))
 _AMONG: Final = re.compile(rb"parameter \$(\d+)")
 _COLUMN: Final = re.compile(r"column '(?:[^'`]*\.)?`?(\w+)`?'")
@@ -28,7 +30,7 @@ def refused(failure: Failure, inputs: Sequence[Input]) -> Failure:
     if state == "23502" or number in _NOT_NULL or state in _UNFIT or number in _UNFIT_MYSQL:
         name = _name(failure, inputs)
         return _other(failure, 422, "invalid_parameter", {} if name is None else {"parameter": name})
-    if isinstance(state, str) and state[:2] == "23":
+    if number == _CHECK or (isinstance(state, str) and state[:2] == "23"):
         return _other(failure, 409, "conflict", {})
     return failure
 

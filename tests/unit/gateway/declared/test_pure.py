@@ -113,6 +113,8 @@ def test_refusals() -> None:
 
     assert told(422, sqlstate="22001", errno=1406) == (422, "b")
     assert told(409, sqlstate="23000", errno=1062) == (409, None)
+    assert told(409, sqlstate="HY000", errno=3819) == (409, None)
+    assert told(409, sqlstate="23000", errno=4025) == (409, None)
     assert told(400, sqlstate="42P01") == (400, None)
     assert refused(Failure(503, "pool_full", ""), inputs).status == 503
 
