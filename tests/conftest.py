@@ -32,7 +32,6 @@ BUDGETS_S = {
     "function": 40.0,
     "reaper": 45.0,
     "login_service": 22.0,
-    "login_service": 15.0,
     "tcp": 28.0,
     "gateway": 125.0,
 }
