@@ -26,7 +26,7 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def node(server: RedisServer) -> Iterator[Node]:
-    with Node(f"redis://127.0.0.1:{server.port}/0?max_connections=5") as found:
+    with Node(f"redis://default@127.0.0.1:{server.port}/0?max_connections=5&passthrough=true") as found:
         yield found
 
 

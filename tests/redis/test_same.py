@@ -11,14 +11,17 @@ from .talk import Talker
 Words = tuple[Any, ...]
 
 SCRIPTS: dict[str, list[Words | list[Words]]] = {
-    "strings": [("SET", "a", 1), ("GET", "a"), ("get", "nothing"), ("INCR", "a"), ("GETSET", "a", "x"), ("STRLEN", "a")],
+    "strings": [
+        ("SET", "a", 1), ("GET", "a"), ("get", "nothing"), ("INCR", "a"), ("GETSET", "a", "x"), ("STRLEN", "a"),
+    ],
     "types": [
         ("HSET", "h", "f", "v"), ("HGETALL", "h"), ("SADD", "s", "m"), ("SMEMBERS", "s"), ("ZADD", "z", "1.5", "m"),
         ("ZSCORE", "z", "m"), ("ZRANGE", "z", 0, -1, "WITHSCORES"), ("LPUSH", "l", "a", "b"), ("LRANGE", "l", 0, -1),
     ],
     "errors": [("GET",), ("NOSUCH", "x"), ("SET", "a", "b"), ("LPUSH", "a", "x"), ("INCR", "a"), ("EVAL", "return", 0)],
     "lua": [
-        ("EVAL", "return {1,{2,'x'},redis.status_reply('S')}", 0), ("EVAL", "return redis.call('SET',KEYS[1],'v')", 1, "k"),
+        ("EVAL", "return {1,{2,'x'},redis.status_reply('S')}", 0),
+        ("EVAL", "return redis.call('SET',KEYS[1],'v')", 1, "k"),
         ("SCRIPT", "LOAD", "return 7"), ("EVALSHA", "a" * 40, 0), ("SCRIPT", "EXISTS", "a" * 40),
     ],
     "transaction in one piece": [[("MULTI",), ("SET", "a", 1), ("INCR", "a"), ("EXEC",)], ("GET", "a")],
@@ -44,7 +47,9 @@ SCRIPTS: dict[str, list[Words | list[Words]]] = {
         ("XADD", "x", "1-1", "f", "v"), ("XGROUP", "CREATE", "x", "g", "0"),
         ("XREADGROUP", "GROUP", "g", "c", "BLOCK", 10, "STREAMS", "x", ">"), ("XACK", "x", "g", "1-1"), ("XLEN", "x"),
     ],
-    "pipeline": [[("SET", "a", 1), ("PING",), ("GET", "a"), ("ECHO", "e"), ("BLPOP", "q", "0.02"), ("GET", "a"), ("NOSUCH",)]],
+    "pipeline": [
+        [("SET", "a", 1), ("PING",), ("GET", "a"), ("ECHO", "e"), ("BLPOP", "q", "0.02"), ("GET", "a"), ("NOSUCH",)],
+    ],
     "local": [
         ("PING",), ("PING", "hello"), ("PING", 1, 2), ("ECHO", "x"), ("ECHO",), ("CLIENT", "SETNAME", "n"),
         ("CLIENT", "GETNAME"), ("CLIENT", "SETNAME", "a b"), ("CLIENT", "SETNAME", ""), ("CLIENT", "GETNAME"),
@@ -57,7 +62,9 @@ SCRIPTS: dict[str, list[Words | list[Words]]] = {
     "other user": [
         ("AUTH", "app", "wrong"), ("AUTH", "reader", "r"), ("SET", "a", 1), ("GET", "a"), ("RESET",), ("SET", "a", 1),
     ],
-    "large": [("SET", "big", "x" * 300_000), ("STRLEN", "big"), ("GET", "big"), [("GET", "big"), ("PING",), ("GET", "big")]],
+    "large": [
+        ("SET", "big", "x" * 300_000), ("STRLEN", "big"), ("GET", "big"), [("GET", "big"), ("PING",), ("GET", "big")],
+    ],
     "subscription": [("SUBSCRIBE", "c"), ("PUBLISH", "nobody", "x"), ("PING",), ("GET", "a"), ("UNSUBSCRIBE", "c")],
 }  # fmt: skip
 
@@ -90,4 +97,3 @@ def test_the_same_as_direct(server: RedisServer, node: Node, name: str, protocol
     direct = play(server.port, protocol, SCRIPTS[name])
     server.ask("FLUSHALL")
     assert play(node.redis_port, protocol, SCRIPTS[name]) == direct
-    node.wait_settled()

@@ -32,7 +32,8 @@ class RedisServer:
         process.wait_line("Ready to accept connections", 30)
         with self._connect(process) as client:
             client.execute_command("ACL", "SETUSER", USER, "on", f">{PASSWORD}", "~*", "&*", "+@all")
-            client.execute_command("ACL", "SETUSER", READER, "on", f">{READER_PASSWORD}", "~*", "&*", "+@all", "-@write")
+            reader = ("on", f">{READER_PASSWORD}", "~*", "&*", "+@all", "-@write")
+            client.execute_command("ACL", "SETUSER", READER, *reader)
         return process
 
     def _connect(self, process: Process) -> "redis.Redis":

@@ -551,9 +551,9 @@ class RedisClient(ProxiedClient):
         self._give_back()
 
     def _rest(self) -> None:
-        if self.connection is not None and self.phase == READY and not (self._expected or self._out):
-            if not self.session.holds and self._stream is None:
-                self._return_lease()
+        idle = self.connection is not None and self.phase == READY and not (self._expected or self._out)
+        if idle and not self.session.holds and self._stream is None:
+            self._return_lease()
 
     def end_lease(self) -> None:
         """RESET: what the connection was held for is over."""
@@ -815,7 +815,7 @@ class RedisClient(ProxiedClient):
         self.channel.close()
 
     def keep_alive(self) -> None:
-        """See `ProxiedClient`. Redis ends no connection of a transaction or a subscription for its silence by default."""
+        """See `ProxiedClient`. By default Redis ends no connection for its silence."""
 
     def client_lost(self) -> None:
         """See `ProxiedClient`."""

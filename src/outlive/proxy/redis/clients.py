@@ -29,7 +29,13 @@ def _address(client: RedisClient) -> str:
 def _line(client: RedisClient) -> bytes:
     session = client.session
     idle = max(0, int(client.services.time() - client.active_at))
-    flags = "P" if "subscription" in session.pins else "x" if session.in_multi else "b" if client.phase == RELAYING else "N"
+    flags = "N"
+    if "subscription" in session.pins:
+        flags = "P"
+    elif session.in_multi:
+        flags = "x"
+    elif client.phase == RELAYING:
+        flags = "b"
     parts = (
         *(f"id={client.channel.connection_id}", f"addr={_address(client)}", "laddr=", "fd=-1"),
         *(f"name={session.name.decode('ascii')}", "age=0", f"idle={idle}", f"flags={flags}", f"db={session.database}"),
@@ -82,7 +88,7 @@ def kill(client: RedisClient, arguments: list[bytes]) -> bytes:
         elif word == b"SKIPME" and value.lower() in (b"yes", b"no"):
             spares_itself = value.lower() == b"yes"
         else:
-            return error(f"ERR Outlive: CLIENT KILL knows ID, ADDR, USER and SKIPME only")
+            return error("ERR Outlive: CLIENT KILL knows ID, ADDR, USER and SKIPME only")
     found = [other for other in own if other is not client or not spares_itself]
     for other in found:
         _end(client, other)
@@ -106,8 +112,10 @@ def unblock(client: RedisClient, arguments: list[bytes]) -> bool:
         return True
     channel = client.services.channels.get(int(arguments[2]))
     other = None if channel is None else channel.client
-    if other is None or other.session.user != client.session.user or other.connection is None or other.phase != RELAYING:
+    blocks = other is not None and other.connection is not None and other.phase == RELAYING
+    if other is None or not blocks or other.session.user != client.session.user:
         client.answer(integer(0))
         return True
-    client.share(command(b"CLIENT", b"UNBLOCK", b"%d" % other.connection.number, *arguments[3:]))
+    number = other.connection.number if other.connection is not None else 0
+    client.share(command(b"CLIENT", b"UNBLOCK", b"%d" % number, *arguments[3:]))
     return True

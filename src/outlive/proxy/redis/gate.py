@@ -102,7 +102,8 @@ class RedisGate(Gate):
         name = arguments[0].upper()
         if name == b"AUTH":
             if len(arguments) not in (2, 3):
-                self._say("ERR wrong number of arguments for 'auth' command" if len(arguments) < 2 else "ERR syntax error")
+                few = len(arguments) < 2
+                self._say("ERR wrong number of arguments for 'auth' command" if few else "ERR syntax error")
                 return
             self._judge(arguments[1] if len(arguments) == 3 else None, arguments[-1])
         elif name == b"HELLO":

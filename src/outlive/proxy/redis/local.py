@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from outlive.proxy.phases import BUSY, CLOSED, READY
 from outlive.proxy.redis import clients
 from outlive.proxy.redis.hello import BAD_NAME, Hello, is_name
 from outlive.proxy.redis.hello import answer as hello_answer
-from outlive.proxy.phases import BUSY, CLOSED, READY
 from outlive.upstream.redis.dial import DEFAULT_USER
-from outlive.upstream.redis.key import key_of
+from outlive.upstream.redis.key import Key, key_of
 from outlive.wire.redis.values import OK, bulk, command, error, integer, null
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _selected(client: RedisClient, number: int, why: str) -> None:
 class Question:
     """A PING over the line of a key: whether the server lets its user in there. Done with "" or the error."""
 
-    def __init__(self, client: RedisClient, key: object, done: Callable[[str], None]) -> None:
+    def __init__(self, client: RedisClient, key: Key, done: Callable[[str], None]) -> None:
         self.route = client.route
         self._client = client
         self._key = key

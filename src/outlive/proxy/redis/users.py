@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from outlive.upstream.redis.route import RedisRoute
     from outlive.upstream.route import Route
 
-WRONG_PASSWORD: Final = "WRONGPASS invalid username-password pair or user is disabled."
-NO_PASSWORD: Final = (
+_WRONG: Final = "WRONGPASS invalid username-password pair or user is disabled."
+_NOT_NEEDED: Final = (
     "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration "
     "is correct?"
 )
@@ -51,12 +51,14 @@ class Judge:
         self._numbers = count(1)
 
     def judge(self, route: RedisRoute, user: bytes | None, password: bytes, done: Done) -> Trial | None:
-        """Is this the user's password (None: the default user's)? `done` at once, or later; then what can be cancelled."""
+        """Is this the user's password (None: the default user's)? `done` is called at once, or later; then
+        what is returned can cancel it.
+        """
         users = self._services.users_of(route)
         if user is None:
             user = DEFAULT_USER.encode()
             if users.default_is_open:
-                done(NO_PASSWORD)
+                done(_NOT_NEEDED)
                 return None
         if users.is_listed(user):
             running = users.renewal(user, self._services.time())
@@ -67,27 +69,27 @@ class Judge:
                 running.add_done_callback(lambda _: self._compare(users, name, password, done))
             return None
         if not route.database.passthrough:
-            done(WRONG_PASSWORD)
+            done(_WRONG)
             return None
         return self._try(route, user, password, done)
 
     def _compare(self, users: RedisUsers, user: bytes, password: bytes, done: Done) -> None:
         known = users.credential(user)
         right = known is not None and (not known or hmac.compare_digest(known, password))
-        done(None if right else WRONG_PASSWORD)
+        done(None if right else _WRONG)
 
     def _try(self, route: RedisRoute, user: bytes, password: bytes, done: Done) -> Trial | None:
         try:
             name = user.decode()
         except UnicodeDecodeError:
-            done(WRONG_PASSWORD)
+            done(_WRONG)
             return None
         known = route.server().dialer.users.passed_through.get(name)
         if known is not None and hmac.compare_digest(known, password):
             done(None)
             return None
         if self._failures.exhausted(name, route.database.passthrough_attempts_per_minute, self._services.time()):
-            done(WRONG_PASSWORD)
+            done(_WRONG)
             return None
         trial = Trial(self, route, Key(name, 0, 3, attempt=next(self._numbers)), password, done)
         trial.begin(self._services.time())
@@ -164,7 +166,7 @@ class Trial(Client):
         """See `Client`."""
         self._judge.failed(as_key(self.key).user)
         wrong = isinstance(refusal, RedisError) and refusal.code == b"WRONGPASS"
-        self._end(WRONG_PASSWORD if wrong else f"ERR Outlive: the server refused the login: {refusal}")
+        self._end(_WRONG if wrong else f"ERR Outlive: the server refused the login: {refusal}")
 
     def comes_by(self, route: Route) -> bool:
         """See `Client`."""

@@ -67,7 +67,7 @@ class RedisSession:
 
     def answered(self, step: int, kind: int) -> None:
         """The reply to a `step` came; `kind` is its first byte."""
-        if step == PLAIN or step == OWN or step == BLOCK:
+        if step in (PLAIN, OWN, BLOCK):
             return
         refused = kind == _ERROR
         if step == MULTI:

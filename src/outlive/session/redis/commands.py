@@ -19,21 +19,21 @@ FORBIDDEN: Final = 7  # never possible through a pooler
 CONTAINER: Final = 8  # its second word decides
 
 _ORDINARY: Final = """
-append bgrewriteaof bgsave bitcount bitfield bitfield_ro bitop bitpos cluster clusterscan command copy dbsize decr decrby
-del delex delifeq digest dump eval eval_ro evalsha evalsha_ro exists expire expireat expiretime fcall fcall_ro flushdb
-geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore get
-getbit getdel getex getrange getset hdel hexists hexpire hexpireat hexpiretime hget hgetall hgetdel hgetex hincrby
-hincrbyfloat hkeys hlen hmget hmset hpersist hpexpire hpexpireat hpexpiretime hpttl hrandfield hscan hset hsetex hsetnx
-hstrlen httl hvals incr incrby incrbyfloat info keys lastsave lcs lindex linsert llen lmove lmpop lolwut lpop lpos lpush
-lpushx lrange lrem lset ltrim memory mget move mset msetex msetnx object persist pexpire pexpireat pexpiretime pfadd
-pfcount pfmerge psetex pttl publish pubsub randomkey rename renamenx restore role rpop rpoplpush rpush rpushx sadd save
-scan scard sdiff sdiffstore set setbit setex setnx setrange sinter sintercard sinterstore sismember smembers smismember
-smove sort sort_ro spop spublish srandmember srem sscan strlen substr sunion sunionstore time touch ttl type unlink
-vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange vrem vsetattr vsim
-xack xackdel xadd xautoclaim xclaim xdel xdelex xgroup xinfo xlen xpending xrange xrevrange xsetid xtrim zadd zcard
-zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop zmscore zpopmax zpopmin zrandmember zrange
-zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore zrevrange
-zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore
+append bgrewriteaof bgsave bitcount bitfield bitfield_ro bitop bitpos cluster clusterscan command copy dbsize decr
+decrby del delex delifeq digest dump eval eval_ro evalsha evalsha_ro exists expire expireat expiretime fcall fcall_ro
+flushdb geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch
+geosearchstore get getbit getdel getex getrange getset hdel hexists hexpire hexpireat hexpiretime hget hgetall hgetdel
+hgetex hincrby hincrbyfloat hkeys hlen hmget hmset hpersist hpexpire hpexpireat hpexpiretime hpttl hrandfield hscan
+hset hsetex hsetnx hstrlen httl hvals incr incrby incrbyfloat info keys lastsave lcs lindex linsert llen lmove lmpop
+lolwut lpop lpos lpush lpushx lrange lrem lset ltrim memory mget move mset msetex msetnx object persist pexpire
+pexpireat pexpiretime pfadd pfcount pfmerge psetex pttl publish pubsub randomkey rename renamenx restore role rpop
+rpoplpush rpush rpushx sadd save scan scard sdiff sdiffstore set setbit setex setnx setrange sinter sintercard
+sinterstore sismember smembers smismember smove sort sort_ro spop spublish srandmember srem sscan strlen substr sunion
+sunionstore time touch ttl type unlink vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange vrem
+vsetattr vsim xack xackdel xadd xautoclaim xclaim xdel xdelex xgroup xinfo xlen xpending xrange xrevrange xsetid xtrim
+zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop zmscore zpopmax zpopmin
+zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore
+zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore
 """
 
 _OTHERS: Final = {

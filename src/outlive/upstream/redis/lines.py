@@ -144,7 +144,8 @@ class Line(Client):
             server.call_soon(server.stir)
 
     def _first_deadline(self) -> float:
-        return min((since + entry.client.route.acquire_timeout_s for entry, _, since in self._pending if entry.client), default=0.0)
+        known = ((since, entry.client) for entry, _, since in self._pending)
+        return min((since + client.route.acquire_timeout_s for since, client in known if client), default=0.0)
 
     def _take(self, connection: Any) -> None:
         self.connection = connection
@@ -357,7 +358,8 @@ class Lines:
         return best
 
     def _limit(self) -> int:
-        return max(1, min(self.most, self._server.pool.limits.lendable - 1))
+        lendable: int = self._server.pool.limits.lendable
+        return max(1, min(self.most, lendable - 1))
 
     def all(self) -> list[Line]:
         """Of all keys."""
@@ -404,9 +406,9 @@ class Lines:
         """Once a second: lines that nobody used hand their connection back."""
         for key, lines in list(self._by_key.items()):
             for line in list(lines):
-                if line.connection is not None and not line.load and now - line.active_at >= _RESTS_S:
-                    if not line.connection.running:
-                        line.give_back()
+                rests = line.connection is not None and not line.load and now - line.active_at >= _RESTS_S
+                if rests and not line.connection.running:
+                    line.give_back()
                 if line.connection is None and not line.load and not line.waits:
                     lines.remove(line)
             if not lines:

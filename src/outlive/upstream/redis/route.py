@@ -8,7 +8,9 @@ from outlive.upstream.route import Route
 
 
 class RedisRoute(Route):
-    """A route to Redis servers. `database_number` is where clients begin, `allowed` what they may of operators' work."""
+    """A route to Redis servers. `database_number` is where clients begin, `allowed` what they may of operators'
+    work.
+    """
 
     __slots__ = ("allowed", "database_number", "output_buffer_bytes")
 

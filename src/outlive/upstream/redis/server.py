@@ -17,6 +17,7 @@ from outlive.upstream.server import Server
 from outlive.wire.redis.values import RedisError, Value, command
 
 _PING = command(b"PING")
+_CLEANING = (command(b"DISCARD"), command(b"UNWATCH"), _PING)
 
 
 class RedisServer(Server):
@@ -113,7 +114,7 @@ class RedisServer(Server):
     def clean(self, connection: RedisConnection) -> None:
         """See `Server`. Nothing that a client did is left after DISCARD and UNWATCH, the first of which may fail."""
         connection.lessee = None
-        connection.run([command(b"DISCARD"), command(b"UNWATCH"), _PING], lambda replies, _: self._clean(connection, replies))
+        connection.run(_CLEANING, lambda replies, _: self._clean(connection, replies))
 
     def _clean(self, connection: RedisConnection, replies: list[Value]) -> None:
         self.cleaned(connection, None if b"PONG" in replies else RedisError(b"ERR no PONG"))

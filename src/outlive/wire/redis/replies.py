@@ -132,8 +132,6 @@ class ReplyScanner:
                         raise ProtocolError("a bulk string of no length")
                 elif self._begin(kind, value):
                     continue
-            if self._skip:
-                continue
             if not counts:
                 done += self._top()
             elif self._complete():
