@@ -381,7 +381,7 @@ class RedisClient(ProxiedClient):
             if self._refusal:
                 refusal, self._refusal = self._refusal, ""
                 self._wait = None
-                self.answer(error(refusal))
+                self.answer_not_run(error(refusal))
                 return True
             return False
         if kind == SUBSCRIBING:
@@ -745,13 +745,13 @@ class RedisClient(ProxiedClient):
         seconds = self.services.time() - self.waiting_since
         wait = self._wait
         if wait is not None and wait.seconds is not None and seconds >= wait.seconds:
-            self._answer_first(null(self.session.protocol, array=wait.is_array))
+            self.answer_first(null(self.session.protocol, array=wait.is_array))
         else:
-            self._answer_first(error(_worded(self.server.lines.waited(seconds))))
+            self.answer_first(error(_worded(self.server.lines.waited(seconds))))
 
     def refused(self, refusal: Any) -> None:
         """See `Client`."""
-        self._answer_first(error(_worded(str(refusal))))
+        self.answer_first(error(_worded(str(refusal))))
 
     def queue_full(self) -> None:
         """See `ProxiedClient`."""
@@ -759,7 +759,11 @@ class RedisClient(ProxiedClient):
         self._refusal = _worded("the queue for server connections is full (max_waiters)")
         self.services.metrics.errors.add("queue_full")
 
-    def _answer_first(self, answer: bytes) -> None:
+    def answer_not_run(self, answer: bytes) -> None:
+        """No connection was to be had for a command."""
+        self.answer(answer)
+
+    def answer_first(self, answer: bytes) -> None:
         """The command that waited is answered without having been run."""
         self.services.metrics.errors.add("not_run")
         self.phase = READY
@@ -769,7 +773,7 @@ class RedisClient(ProxiedClient):
         data = bytes(self._inbox)
         self._scanner.reset()
         end = self._scanner.scan(data, 0)
-        self.answer(answer)
+        self.answer_not_run(answer)
         if end < 0:  # too large to be held, and the rest of it is still to come
             self.channel.close()
             return
