@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from outlive.wire.redis.values import bulk, integer, pairs
+from outlive.wire.redis.values import as_integer, bulk, integer, pairs
 
 if TYPE_CHECKING:
     from outlive.wire.redis.values import Value
@@ -27,10 +27,10 @@ class Hello:
             self._read(arguments)
 
     def _read(self, arguments: list[bytes]) -> None:
-        if not arguments[1].isdigit():
+        self.protocol = as_integer(arguments[1])
+        if self.protocol is None:
             self.error = "ERR Protocol version is not an integer or out of range"
             return
-        self.protocol = int(arguments[1])
         if self.protocol not in (2, 3):
             self.error = "NOPROTO unsupported protocol version"
             return

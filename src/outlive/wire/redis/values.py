@@ -110,3 +110,12 @@ def as_map(value: Value) -> dict[bytes, Value]:
     if isinstance(value, list):
         return {name: found for name, found in zip(value[::2], value[1::2], strict=False) if isinstance(name, bytes)}
     return {}
+
+
+def as_integer(text: bytes) -> int | None:
+    """A number as the server reads an argument (string2ll): no sign but a minus, no leading zeros, 64 bits."""
+    digits = text.removeprefix(b"-")
+    if not digits.isdigit() or len(digits) > 19 or (digits[0] == 48 and len(text) > 1):
+        return None
+    number = int(text)
+    return number if -(1 << 63) <= number < 1 << 63 else None
