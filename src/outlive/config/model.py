@@ -293,11 +293,21 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Meta(
             max_length=1000,
             description=(
-                "Redis only. Commands for operators that clients may send all the same, of: ACL, CONFIG, DEBUG, "
-                "FAILOVER, FLUSHALL, LATENCY, MODULE, REPLICAOF, SHUTDOWN, SLAVEOF, SLOWLOG, SWAPDB."
+                "Redis only. Commands for operators that clients may send all the same, of: ACL, CLIENT|PAUSE, "
+                "COMMANDLOG, CONFIG, DEBUG, FAILOVER, FLUSHALL, LATENCY, MODULE, REPLICAOF, SHUTDOWN, SLAVEOF, "
+                "SLOWLOG, SWAPDB."
             ),
         ),
     ] = ()
+    return_unclaimed: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Redis only. An element that BLPOP, BRPOP, BLMPOP, BZPOPMIN, BZPOPMAX or BZMPOP took for a client that "
+                "had died by then is put back (to the same end of the list), and not only counted."
+            ),
+        ),
+    ] = False
     client_output_buffer_bytes: Annotated[
         int,
         Meta(
@@ -704,7 +714,7 @@ SERVER_OPTIONS: Final = (
 )
 """Options of a Database that belong to its servers: databases on the same server share them."""
 
-REDIS_OPTIONS: Final = ("shared_connections", "allow_commands", "client_output_buffer_bytes")
+REDIS_OPTIONS: Final = ("shared_connections", "allow_commands", "return_unclaimed", "client_output_buffer_bytes")
 """Options of a Database that only Redis has."""
 
 POSTGRESQL_OPTIONS: Final = (

@@ -40,7 +40,7 @@ that counts for nothing; what blocks at Redis is unblocked by the end of its own
 GATED_COMMANDS: Final = frozenset(
     (
         *("ACL", "CONFIG", "DEBUG", "FAILOVER", "FLUSHALL", "LATENCY", "MODULE", "REPLICAOF", "SHUTDOWN", "SLAVEOF"),
-        *("SLOWLOG", "SWAPDB"),
+        *("CLIENT|PAUSE", "COMMANDLOG", "SLOWLOG", "SWAPDB"),
     )
 )
 """Redis' commands for operators: refused unless `allow_commands` names them."""

@@ -46,6 +46,7 @@ class RedisAssembly(Assembly):
         databases = config.servers(self.protocol)
         for address, server in self.servers.items():
             server.lines.most = databases[address].shared_connections
+            server.message_bytes_max = databases[address].client_output_buffer_bytes
 
     def groups(self, database: Database) -> Callable[[Hashable], Iterable[tuple[Hashable, int]]] | None:
         """See `Assembly`: what may block, and what only tries a password."""

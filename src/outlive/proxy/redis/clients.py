@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from outlive.proxy.phases import RELAYING
-from outlive.wire.redis.values import OK, command, error, integer, verbatim
+from outlive.upstream.redis.pubsub import PSUBSCRIBE, SSUBSCRIBE, SUBSCRIBE
+from outlive.wire.redis.values import OK, as_integer, command, error, integer, verbatim
 
 if TYPE_CHECKING:
     from outlive.proxy.redis.client import RedisClient
@@ -28,10 +29,13 @@ def _address(client: RedisClient) -> str:
 
 def _line(client: RedisClient) -> bytes:
     session = client.session
+    own = client.subscribed.names
     idle = max(0, int(client.services.time() - client.active_at))
     flags = "N"
-    if "subscription" in session.pins:
+    if client.subscribed.total:
         flags = "P"
+    elif "monitor" in session.pins:
+        flags = "O"
     elif session.in_multi:
         flags = "x"
     elif client.phase == RELAYING:
@@ -39,7 +43,8 @@ def _line(client: RedisClient) -> bytes:
     parts = (
         *(f"id={client.channel.connection_id}", f"addr={_address(client)}", "laddr=", "fd=-1"),
         *(f"name={session.name.decode('ascii')}", "age=0", f"idle={idle}", f"flags={flags}", f"db={session.database}"),
-        *("sub=0", "psub=0", "ssub=0", f"multi={0 if session.in_multi else -1}", f"user={session.user}", "redir=-1"),
+        *(f"sub={len(own[SUBSCRIBE])}", f"psub={len(own[PSUBSCRIBE])}", f"ssub={len(own[SSUBSCRIBE])}"),
+        *(f"multi={0 if session.in_multi else -1}", f"user={session.user}", "redir=-1"),
         *(f"resp={session.protocol}", f"lib-name={session.library.decode('ascii')}"),
         f"lib-ver={session.library_version.decode('ascii')}",
     )
@@ -59,7 +64,9 @@ def listed(client: RedisClient, arguments: list[bytes]) -> bytes:
         found = [other for other in found if b"%d" % other.channel.connection_id in wanted]
     elif len(arguments) == 4 and arguments[2].upper() == b"TYPE":
         kind = arguments[3].lower()
-        found = [other for other in found if kind == (b"pubsub" if "subscription" in other.session.pins else b"normal")]
+        if kind not in (b"normal", b"pubsub", b"master", b"replica", b"slave"):
+            return error(f"ERR Unknown client type '{arguments[3].decode('utf-8', 'replace')[:64]}'")
+        found = [other for other in found if kind == (b"pubsub" if other.subscribed.total else b"normal")]
     elif len(arguments) > 2:
         return error("ERR syntax error")
     return verbatim(b"".join(_line(other) for other in found), client.session.protocol)
@@ -79,6 +86,8 @@ def kill(client: RedisClient, arguments: list[bytes]) -> bytes:
         return error("ERR syntax error")
     for option, value in zip(options[::2], options[1::2], strict=True):
         word = option.upper()
+        if word == b"ID" and (as_integer(value) or 0) <= 0:
+            return error("ERR client-id should be greater than 0")
         if word == b"ID":
             own = [other for other in own if b"%d" % other.channel.connection_id == value]
         elif word == b"ADDR":
@@ -87,8 +96,10 @@ def kill(client: RedisClient, arguments: list[bytes]) -> bytes:
             own = [other for other in own if other.session.user.encode("utf-8", "surrogateescape") == value]
         elif word == b"SKIPME" and value.lower() in (b"yes", b"no"):
             spares_itself = value.lower() == b"yes"
-        else:
+        elif word in (b"LADDR", b"TYPE", b"MAXAGE"):
             return error("ERR Outlive: CLIENT KILL knows ID, ADDR, USER and SKIPME only")
+        else:
+            return error("ERR syntax error")
     found = [other for other in own if other is not client or not spares_itself]
     for other in found:
         _end(client, other)
@@ -97,15 +108,15 @@ def kill(client: RedisClient, arguments: list[bytes]) -> bytes:
 
 def _end(client: RedisClient, other: RedisClient) -> None:
     if other is client:
-        client.services.call_soon(client.hang_up_if_open)
+        client.services.call_soon(client.hang_up)
     else:
         other.channel.close()
 
 
 def unblock(client: RedisClient, arguments: list[bytes]) -> bool:
     """CLIENT UNBLOCK: by the server, whose id of the client's connection is known here."""
-    if len(arguments) not in (3, 4):
-        client.answer(error("ERR wrong number of arguments for 'client|unblock' command"))
+    if len(arguments) == 4 and arguments[3].upper() not in (b"TIMEOUT", b"ERROR"):
+        client.answer(error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"))
         return True
     if not arguments[2].isdigit():
         client.answer(error("ERR value is not an integer or out of range"))

@@ -6,21 +6,25 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from outlive.proxy.phases import BUSY, CLOSED, READY
-from outlive.proxy.redis import clients
+from outlive.proxy.redis import clients, subscriptions
 from outlive.proxy.redis.hello import BAD_NAME, Hello, is_name
 from outlive.proxy.redis.hello import answer as hello_answer
+from outlive.proxy.redis.ordinary import worded
 from outlive.upstream.redis.dial import DEFAULT_USER
 from outlive.upstream.redis.key import Key, key_of
-from outlive.wire.redis.values import OK, bulk, command, error, integer, null
+from outlive.wire.redis.values import OK, as_integer, bulk, command, error, integer, null
 
 if TYPE_CHECKING:
     from outlive.proxy.redis.client import RedisClient
 
+_WHILE_SUBSCRIBED: Final = (b"PING", b"QUIT", b"RESET")
 _FEW: Final = "ERR wrong number of arguments for '%s' command"
 
 
 def answer(client: RedisClient, name: bytes, arguments: list[bytes]) -> bool:
     """Answers a command of kind LOCAL; False if it has to wait until nothing is outstanding."""
+    if client.confined and name not in _WHILE_SUBSCRIBED:
+        return subscriptions.refuse(client, arguments[0])
     return _ANSWERS[name](client, arguments)
 
 
@@ -32,7 +36,11 @@ def _few(client: RedisClient, what: str) -> bool:
 def _ping(client: RedisClient, arguments: list[bytes]) -> bool:
     if len(arguments) > 2:
         return _few(client, "ping")
-    client.answer(b"+PONG\r\n" if len(arguments) == 1 else bulk(arguments[1]))
+    if client.confined:
+        said = bulk(arguments[1] if len(arguments) == 2 else b"")
+        client.answer(b"*2\r\n$4\r\npong\r\n" + said)
+    else:
+        client.answer(b"+PONG\r\n" if len(arguments) == 1 else bulk(arguments[1]))
     return True
 
 
@@ -50,9 +58,12 @@ def _quit(client: RedisClient, arguments: list[bytes]) -> bool:
 
 
 def _reset(client: RedisClient, arguments: list[bytes]) -> bool:
+    if len(arguments) != 1:
+        return _few(client, "reset")
     if client.is_outstanding:
         return False
     client.end_lease()
+    client.subscribed.leave(client)
     services = client.services
     client.session.reset(DEFAULT_USER, client.route.database_number)
     client.authenticated = services.users_of(client.route).default_is_open
@@ -63,8 +74,8 @@ def _reset(client: RedisClient, arguments: list[bytes]) -> bool:
 
 
 def _rekey(client: RedisClient) -> None:
-    session = client.session
-    client.key = key_of(session.user, session.database, session.protocol)
+    client.restore_key()
+    subscriptions.settle(client)
 
 
 def _may_change(client: RedisClient, what: str) -> bool:
@@ -78,19 +89,19 @@ def _may_change(client: RedisClient, what: str) -> bool:
 def _select(client: RedisClient, arguments: list[bytes]) -> bool:
     if len(arguments) != 2:
         return _few(client, "select")
-    if not arguments[1].isdigit():
+    number = as_integer(arguments[1])
+    if number is None:
         client.answer(error("ERR value is not an integer or out of range"))
         return True
     if client.is_outstanding:
         return False
     if not _may_change(client, "SELECT"):
         return True
-    number = int(arguments[1])
     session = client.session
     if number == session.database:
         client.answer(OK)
         return True
-    if number > 0xFFFF:
+    if not 0 <= number <= 0xFFFF:
         client.answer(error("ERR DB index is out of range"))
         return True
     _rekey(client)
@@ -132,6 +143,10 @@ class Question:
     def line_data(self, data: bytes, entry: object) -> None:
         """See `Sharer`."""
 
+    def line_replied(self, data: bytes, entry: object) -> None:
+        """See `Sharer`."""
+        self.line_done(entry)
+
     def line_done(self, entry: object) -> None:
         """See `Sharer`."""
         self._client.server.lines.known.add(self._key)
@@ -139,8 +154,7 @@ class Question:
 
     def line_failed(self, entry: object, why: str, *, cut: bool) -> None:
         """See `Sharer`."""
-        first = why.split(" ", 1)[0]
-        self._done(why if first.isupper() else f"ERR Outlive: {why}")
+        self._done(worded(why))
 
     def line_paused(self, paused: bool) -> None:
         """See `Sharer`."""
@@ -234,13 +248,20 @@ def _met(client: RedisClient, hello: Hello, why: str) -> None:
 
 
 def _client(client: RedisClient, arguments: list[bytes]) -> bool:
-    word = arguments[1].upper() if len(arguments) > 1 else b""
+    if len(arguments) < 2:
+        return _few(client, "client")
+    word = arguments[1].upper()
     found = _CLIENT.get(word)
-    if found is None:
-        shown = word.decode("ascii", "replace")[:64]
+    if found is not None:
+        if len(arguments) < _LEAST.get(word, 2) or len(arguments) > _MOST.get(word, len(arguments)):
+            return _few(client, f"client|{word.decode().lower()}")
+        return found(client, arguments)
+    shown = arguments[1].decode("ascii", "replace")[:64]
+    if word in _IMPOSSIBLE:
         client.answer(error(f"ERR Outlive: CLIENT {shown} is not possible through a connection pool"))
-        return True
-    return found(client, arguments)
+    else:
+        client.answer(error(f"ERR unknown subcommand '{shown}'. Try CLIENT HELP."))
+    return True
 
 
 def _client_id(client: RedisClient, arguments: list[bytes]) -> bool:
@@ -255,8 +276,6 @@ def _client_getname(client: RedisClient, arguments: list[bytes]) -> bool:
 
 
 def _client_setname(client: RedisClient, arguments: list[bytes]) -> bool:
-    if len(arguments) != 3:
-        return _few(client, "client|setname")
     if not is_name(arguments[2]):
         client.answer(error(BAD_NAME))
         return True
@@ -266,8 +285,6 @@ def _client_setname(client: RedisClient, arguments: list[bytes]) -> bool:
 
 
 def _client_setinfo(client: RedisClient, arguments: list[bytes]) -> bool:
-    if len(arguments) != 4:
-        return _few(client, "client|setinfo")
     option = arguments[2].upper()
     if option not in (b"LIB-NAME", b"LIB-VER"):
         client.answer(error(f"ERR Unrecognized option '{arguments[2].decode('utf-8', 'replace')}'"))
@@ -284,7 +301,7 @@ def _client_setinfo(client: RedisClient, arguments: list[bytes]) -> bool:
 
 def _client_no(client: RedisClient, arguments: list[bytes]) -> bool:
     """NO-EVICT and NO-TOUCH: what they spare is the server's memory, or its statistics, not a client's data."""
-    if len(arguments) != 3 or arguments[2].upper() not in (b"ON", b"OFF"):
+    if arguments[2].upper() not in (b"ON", b"OFF"):
         client.answer(error("ERR syntax error"))
     else:
         client.answer(OK)
@@ -292,7 +309,7 @@ def _client_no(client: RedisClient, arguments: list[bytes]) -> bool:
 
 
 def _client_reply(client: RedisClient, arguments: list[bytes]) -> bool:
-    mode = arguments[2].upper() if len(arguments) == 3 else b""
+    mode = arguments[2].upper()
     if mode == b"ON":
         client.mute = client.mute_next = False
         client.answer(OK)
@@ -341,6 +358,14 @@ _CLIENT: Final[dict[bytes, _Answer]] = {
     b"KILL": _client_kill,
     b"UNBLOCK": _client_unblock,
 }
+
+_LEAST: Final = {b"SETNAME": 3, b"SETINFO": 4, b"NO-EVICT": 3, b"NO-TOUCH": 3, b"REPLY": 3, b"KILL": 3, b"UNBLOCK": 3}
+_MOST: Final = _LEAST | {b"ID": 2, b"GETNAME": 2, b"INFO": 2, b"UNBLOCK": 4, b"KILL": 1 << 20}
+"""Of words, the command's name among them."""
+
+_IMPOSSIBLE: Final = frozenset(
+    (b"TRACKING", b"TRACKINGINFO", b"CACHING", b"GETREDIR", b"PAUSE", b"UNPAUSE", b"HELP", b"CAPA", b"IMPORT-SOURCE")
+)
 
 _ANSWERS: Final[dict[bytes, _Answer]] = {
     b"PING": _ping,

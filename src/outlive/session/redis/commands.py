@@ -63,6 +63,8 @@ BY_NAME: Final[dict[bytes, int]] = TABLE | {name.upper(): kind for name, kind in
 
 _SUBCOMMANDS: Final = {
     (b"client", None): LOCAL,
+    (b"client", b"pause"): GATED,
+    (b"client", b"unpause"): GATED,
     (b"script", None): ORDINARY,
     (b"script", b"kill"): ALONE,  # the script runs on a shared connection, maybe this one
     (b"script", b"debug"): FORBIDDEN,
@@ -114,11 +116,11 @@ class Wait:
     says so).
     """
 
-    __slots__ = ("_arguments", "_at", "_per_second", "is_array", "seconds")
+    __slots__ = ("_at", "_per_second", "arguments", "is_array", "seconds")
 
     def __init__(self, arguments: list[bytes]) -> None:
         name = arguments[0].upper()
-        self._arguments = arguments
+        self.arguments = arguments
         if name in (b"XREAD", b"XREADGROUP"):
             self._at = block_option(arguments)
         else:
@@ -138,13 +140,13 @@ class Wait:
     @property
     def counts_replicas(self) -> bool:
         """WAIT and WAITAOF: what is waited for is not given to anybody, and their nothing is a number."""
-        return self._arguments[0].upper() in (b"WAIT", b"WAITAOF")
+        return self.arguments[0].upper() in (b"WAIT", b"WAITAOF")
 
     def shortened(self, waited_s: float) -> list[bytes]:
         """The command for what is left of its time after the queue: never 0, which is for ever."""
         if self.seconds is None:
-            return self._arguments
+            return self.arguments
         left = max(self.seconds - waited_s, 0.001) * self._per_second
-        found = list(self._arguments)
+        found = list(self.arguments)
         found[self._at] = b"%d" % max(1, left) if self._per_second > 1 else b"%.3f" % left
         return found

@@ -76,6 +76,10 @@ class RedisConnection(ServerConnection):
         self._done = done
         self.send(b"".join(commands))
 
+    def redirect(self, done: Done) -> None:
+        """Who waited for the replies is gone: `done` is called instead."""
+        self._done = done
+
     def keeps_silent(self, now: float, limit_s: float) -> bool:
         """See `ServerConnection`. A script that runs holds up all clients, so the limit is the client's kernel's."""
         return bool(self._steps) and now - self._asked_at >= limit_s

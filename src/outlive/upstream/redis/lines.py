@@ -14,6 +14,7 @@ from outlive.upstream.lease import Client
 from outlive.upstream.redis.key import Key
 from outlive.wire import ProtocolError
 from outlive.wire.redis.replies import ReplyScanner
+from outlive.wire.redis.runs import small_replies
 from outlive.wire.redis.values import command
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ _LARGE_BYTES: Final = 256 * 1024
 """A reply that is still to come to this length: new commands take another line."""
 _RESTS_S: Final = 1.0
 _PING: Final = command(b"PING")
+_SMALL: Final = small_replies()
+_match_small: Final = _SMALL.match
+_split_small: Final = _SMALL.findall
 
 
 class Sharer(Protocol):
@@ -34,6 +38,9 @@ class Sharer(Protocol):
 
     def line_data(self, data: bytes, entry: Entry) -> None:
         """A part of its replies."""
+
+    def line_replied(self, data: bytes, entry: Entry) -> None:
+        """All replies of the entry, or all that were left of them, at once."""
 
     def line_done(self, entry: Entry) -> None:
         """All replies of the entry have come."""
@@ -68,6 +75,7 @@ class Line(Client):
         "active_at",
         "connection",
         "entries",
+        "held_by",
         "is_large",
         "paused",
         "server",
@@ -86,6 +94,8 @@ class Line(Client):
         self.paused = False
         self.yielding = False
         """Others wait for its connection: what comes now waits behind them."""
+        self.held_by: Any = None
+        """The client for whose slow reading the server's replies wait: nobody else has any outstanding here."""
         self._scanner = ReplyScanner()
         self._fresh: list[Entry] = []
         self._outgoing: list[bytes] = []
@@ -99,6 +109,8 @@ class Line(Client):
     def add(self, client: Sharer, data: bytes, count: int, muted: bool) -> Entry:
         """`count` whole commands."""
         entry = Entry(client, count, muted)
+        if self.held_by is not None and self.held_by is not client:
+            self.hold(self.held_by, False)
         if self.connection is not None and not self.yielding:
             if not self._fresh:
                 self.server.call_soon(self.flush)
@@ -183,6 +195,15 @@ class Line(Client):
         if self.yielding or pool.obstacles or self.connection.retired is not None:
             self.give_back()
 
+    def leave_if_old(self, now: float) -> None:
+        """Under load a line never rests by itself, and its connection would be kept for ever."""
+        connection = self.connection
+        if connection is None or connection.running:
+            return
+        if connection.retired is not None or now >= connection.expires_at:
+            self.yielding = True
+            self.rest()
+
     def give_back(self) -> None:
         """The connection goes back into the pool; what waits here waits for another one."""
         connection, self.connection = self.connection, None
@@ -194,11 +215,30 @@ class Line(Client):
 
     def forget(self, client: Sharer) -> None:
         """The client is gone: its replies are discarded, in their order; what was not sent never is."""
+        if self.held_by is client:
+            self.hold(client, False)
         for entry in [*self.entries, *self._fresh, *(item[0] for item in self._pending)]:
             if entry.client is client:
                 entry.client = None
         if any(item[0].client is None for item in self._pending):
             self._pending = deque(item for item in self._pending if item[0].client is not None)
+
+    def is_within_reply_to(self, client: Sharer) -> bool:
+        """Whether a part of a reply to this client has come, and not all of it."""
+        return bool(self.entries) and self.entries[0].client is client and not self._scanner.is_at_rest
+
+    def hold(self, client: Sharer, held: bool) -> None:
+        """The client is slow to read: the server waits for it, as long as nobody else waits for the server here."""
+        transport = None if self.connection is None else self.connection.transport
+        if transport is None or self.connection.lost:
+            self.held_by = None
+        elif not held:
+            if self.held_by is client:
+                self.held_by = None
+                transport.resume_reading()
+        elif self.held_by is None and all(entry.client is client for entry in (*self.entries, *self._fresh)):
+            self.held_by = client
+            transport.pause_reading()
 
     # -- see Client --------------------------------------------------------------------------------
 
@@ -266,7 +306,7 @@ class Line(Client):
 
     def _distribute(self, data: bytes) -> None:
         entries, scanner = self.entries, self._scanner
-        at = 0
+        at = self._distribute_small(data) if scanner.is_at_rest and _match_small(data) else 0
         size = len(data)
         while at < size:
             if not entries:
@@ -291,12 +331,46 @@ class Line(Client):
         self.is_large = scanner.remaining_bytes > _LARGE_BYTES
         if not entries:
             self.active_at = self.server.time()
+            if self.held_by is not None:
+                self.hold(self.held_by, False)
             self.rest()
+
+    def _distribute_small(self, data: bytes) -> int:
+        """Short whole replies, which are most: the offset behind them."""
+        replies = _split_small(data)
+        if sum(map(len, replies)) != len(data):
+            replies = _unbroken(replies, data)
+        entries = self.entries
+        number = at = 0
+        count = len(replies)
+        while number < count:
+            if not entries:
+                raise ProtocolError("the server spoke without being asked")
+            entry = entries[0]
+            left = entry.left
+            if left == 1:
+                piece = replies[number]
+                number += 1
+            elif number + left <= count:
+                piece = b"".join(replies[number : number + left])
+                number += left
+            else:
+                piece = b"".join(replies[number:])
+                entry.left -= count - number
+                if entry.client is not None:
+                    entry.client.line_data(piece, entry)
+                return at + len(piece)
+            at += len(piece)
+            entries.popleft()
+            if entry.client is not None:
+                entry.client.line_replied(piece, entry)
+        return at
 
     def server_lost(self) -> None:
         """See `Lessee`."""
         self.connection = None
         self.yielding = self.is_large = False
+        self.held_by = None
         cut = not self._scanner.is_at_rest
         self._scanner = ReplyScanner()
         if self.paused:
@@ -321,6 +395,16 @@ class Line(Client):
         for entry in [*self.entries, *self._fresh]:
             if entry.client is not None:
                 entry.client.line_paused(paused)
+
+
+def _unbroken(replies: list[bytes], data: bytes) -> list[bytes]:
+    """Those that follow each other from the beginning on."""
+    at = 0
+    for number, reply in enumerate(replies):
+        if not data.startswith(reply, at):
+            return replies[:number]
+        at += len(reply)
+    return replies
 
 
 LOST: Final = "the server closed the connection; a command that was under way may have been run, or not"
@@ -374,6 +458,10 @@ class Lines:
             return f"all {limits.max_connections} server connections were in use for {seconds:.1f} s (max_connections)"
         return f"the server could not be reached for {seconds:.1f} s"
 
+    def full(self) -> str:
+        """What a command is told for which the queue has no place."""
+        return f"the queue for server connections is full: {self._server.pool.limits.max_waiters} wait (max_waiters)"
+
     # -- sharing the budget ------------------------------------------------------------------------
 
     def settle(self) -> None:
@@ -406,6 +494,9 @@ class Lines:
         """Once a second: lines that nobody used hand their connection back."""
         for key, lines in list(self._by_key.items()):
             for line in list(lines):
+                if line.held_by is not None:
+                    _limit_slowness(line.held_by, now)
+                line.leave_if_old(now)
                 rests = line.connection is not None and not line.load and now - line.active_at >= _RESTS_S
                 if rests and not line.connection.running:
                     line.give_back()
@@ -413,3 +504,13 @@ class Lines:
                     lines.remove(line)
             if not lines:
                 del self._by_key[key]
+
+
+def _limit_slowness(client: Any, now: float) -> None:
+    """A client that takes nothing any more is ended after client_write_timeout_s, as on a connection of its own."""
+    unsent = client.channel.unsent_bytes
+    if unsent != client.stalled_bytes or not client.stalled_at:
+        client.stalled_bytes = unsent
+        client.stalled_at = now
+    elif now - client.stalled_at >= client.route.database.client_write_timeout_s:
+        client.end_slow()

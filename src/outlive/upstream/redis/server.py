@@ -11,8 +11,9 @@ from outlive.pool.limits import Limits
 from outlive.upstream.failure import Failure
 from outlive.upstream.redis.connection import RedisConnection
 from outlive.upstream.redis.dial import RedisDialer, login_commands
-from outlive.upstream.redis.key import Key, as_key
+from outlive.upstream.redis.key import Key, as_key, key_of
 from outlive.upstream.redis.lines import Lines
+from outlive.upstream.redis.pubsub import SharedSubscription
 from outlive.upstream.server import Server
 from outlive.wire.redis.values import RedisError, Value, command
 
@@ -33,6 +34,9 @@ class RedisServer(Server):
         dialer.server = self
         self.hello: dict[bytes, Value] = {}
         self.lines = Lines(self)
+        self.message_bytes_max = 64 * 1024 * 1024
+        """Of one message to subscribers, which is held whole: client_output_buffer_bytes."""
+        self._subscriptions: dict[str, SharedSubscription] = {}
 
     @property
     def is_known(self) -> bool:
@@ -58,6 +62,13 @@ class RedisServer(Server):
         first, self.hello = not self.hello, hello
         if first and self.on_facts is not None:
             self.on_facts()
+
+    def subscription_of(self, user: str) -> SharedSubscription:
+        """The one that all subscribers of a user share."""
+        found = self._subscriptions.get(user)
+        if found is None:
+            found = self._subscriptions[user] = SharedSubscription(self, key_of(user, 0, 2, held=True))
+        return found
 
     def stir(self) -> None:
         """See `Server`. Shared connections that rest go back first, where somebody waits or all are to be closed."""
@@ -127,4 +138,9 @@ class RedisServer(Server):
 
     def look_after(self) -> None:
         """See `Server`."""
-        self.lines.look_after(self.time())
+        now = self.time()
+        self.lines.look_after(now)
+        for user, shared in list(self._subscriptions.items()):
+            shared.look_after(now)
+            if shared.is_idle and shared.connection is None and not shared.waits:
+                del self._subscriptions[user]

@@ -24,7 +24,7 @@ class CommandScanner:
     """Finds the end of one command after the other, and goes on where it was when more of one has come.
 
     `name`: of the command that was found last, as the client wrote it; None for an inline command or an empty one,
-    whose words are in `inline`. `least`: how many bytes an incomplete command has at least.
+    whose words are in `inline`. `least`: how many bytes an incomplete command has at least, 0 where there is none.
     `heads_max`: the most bytes that an argument's length may say, and `arguments_max` how many there may be, which
     before a login is little.
     """
@@ -45,6 +45,7 @@ class CommandScanner:
         """Forget what was scanned of an incomplete command."""
         self._at = 0
         self._left = -1
+        self.least = 0
 
     def scan(self, data: bytes | bytearray, start: int) -> int:
         """The offset behind the command that begins at `start`, or INCOMPLETE.
@@ -66,7 +67,7 @@ class CommandScanner:
             at += 2
             if left <= 0:
                 self.inline = []
-                self._left = -1
+                self.reset()
                 return at
         else:
             at = start + self._at
@@ -94,6 +95,7 @@ class CommandScanner:
             left -= 1
         self._left = -1
         self._at = 0
+        self.least = 0
         return at
 
     def _wait(self, data: bytes | bytearray, start: int, at: int, left: int, why: str) -> int:
@@ -118,6 +120,7 @@ class CommandScanner:
             self.least = len(data) - start + 1
             return INCOMPLETE
         self.name = None
+        self.least = 0
         self.inline = split_inline(bytes(data[start:end]).removesuffix(b"\r"))
         return end + 1
 
