@@ -30,6 +30,7 @@ BUDGETS_S = {
     "function": 40.0,
     "reaper": 45.0,
     "tcp": 25.0,
+    "redis": 60.0,
     "gateway": 95.0,
 }
 DEFAULT_BUDGET_S = 60.0

@@ -9,13 +9,24 @@ from ..servers import OutliveProcess
 from ..servers.processes import free_port
 from ..servers.redis import RedisServer
 
+OPERATORS = "acl,config,debug,failover,flushall,latency,module,replicaof,slaveof,slowlog,swapdb"
+"""What a node lets through that refuses nothing it can be told to let through (but for shutdown)."""
+
 
 class Node(OutliveProcess):
     """A node for Redis; `redis_port` is where its clients connect."""
 
-    def __init__(self, target: str, *, arguments: tuple[str, ...] = (), **options: object) -> None:
+    def __init__(
+        self, target: str, *, arguments: tuple[str, ...] = (), host: str = "127.0.0.1", **options: object
+    ) -> None:
         self.redis_port = free_port()
-        super().__init__(target, arguments=("--redis", f"127.0.0.1:{self.redis_port}", *arguments), **options)  # type: ignore[arg-type]
+        super().__init__(target, arguments=("--redis", f"{host}:{self.redis_port}", *arguments), host=host, **options)  # type: ignore[arg-type]
+
+    @classmethod
+    def of(cls, server: RedisServer, *, path: str = "/0", **options: object) -> "Node":
+        """In front of `server`, with options of its URL."""
+        query = "&".join(f"{name}={value}" for name, value in options.items())
+        return cls(f"redis://default@{server.host}:{server.port}{path}?{query}")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +37,7 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def node(server: RedisServer) -> Iterator[Node]:
-    with Node(f"redis://default@127.0.0.1:{server.port}/0?max_connections=5&passthrough=true") as found:
+    with Node.of(server, max_connections=5, passthrough="true") as found:
         yield found
 
 
