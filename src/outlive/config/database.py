@@ -122,6 +122,10 @@ def _database(
 def _fill_redis(fields: dict[str, object], explicit: frozenset[str]) -> None:
     """Its databases are numbers, whatever the entry's name; and who names no user is `default`."""
     fields["database"] = fields["database"] or "0"
+    if fields.get("sentinel_master") and "hosts" in fields:
+        # One server with one budget, wherever it is at the moment: named as its first Sentinel.
+        fields["sentinels"] = fields["hosts"]
+        fields["hosts"] = cast("tuple[Address, ...]", fields["hosts"])[:1]
     if not fields.get("user") and (not fields.get("passthrough") or "password" in fields):
         fields["user"] = "default"
 

@@ -277,6 +277,17 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = 50
 
+    sentinel_master: Annotated[
+        str,
+        Meta(
+            max_length=256,
+            description=(
+                "Redis only. The name by which Sentinels know the primary: then `hosts` are Sentinels, which are asked "
+                "where it is at each dial. Also written redis+sentinel://host:26379,host:26379/NAME/0."
+            ),
+        ),
+    ] = ""
+    sentinels: tuple[Address, ...] = ()  # what was written as hosts, where sentinel_master is given
     shared_connections: Annotated[
         int,
         Meta(
@@ -714,7 +725,13 @@ SERVER_OPTIONS: Final = (
 )
 """Options of a Database that belong to its servers: databases on the same server share them."""
 
-REDIS_OPTIONS: Final = ("shared_connections", "allow_commands", "return_unclaimed", "client_output_buffer_bytes")
+REDIS_OPTIONS: Final = (
+    "sentinel_master",
+    "shared_connections",
+    "allow_commands",
+    "return_unclaimed",
+    "client_output_buffer_bytes",
+)
 """Options of a Database that only Redis has."""
 
 POSTGRESQL_OPTIONS: Final = (

@@ -13,6 +13,7 @@ from outlive.proxy.assembly import Assembly
 from outlive.upstream.redis.dial import RedisDialer
 from outlive.upstream.redis.key import as_key, key_of
 from outlive.upstream.redis.route import RedisRoute
+from outlive.upstream.redis.sentinel import Sentinels
 from outlive.upstream.redis.server import RedisServer
 from outlive.upstream.users import Users
 
@@ -45,6 +46,8 @@ class RedisAssembly(Assembly):
         Assembly.apply(self, config, certificates, now)
         databases = config.servers(self.protocol)
         for address, server in self.servers.items():
+            sentinels, name = databases[address].sentinels, databases[address].sentinel_master
+            server.dialer.sentinels = Sentinels(sentinels, name) if sentinels else None
             server.lines.most = databases[address].shared_connections
             server.message_bytes_max = databases[address].client_output_buffer_bytes
 

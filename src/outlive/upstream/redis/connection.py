@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 OWN_REPLY_LIMIT_BYTES: Final = 64 * 1024
 """The largest is HELLO's, with the names of the server's modules."""
 
+_TOO_MANY: Final = b"max number of clients"
+
 Done = Callable[[list[Value], RedisError | None], None]
 
 
 class RedisConnection(ServerConnection):
     """See `ServerConnection`. `number` is its id at the server, `database` where it is."""
 
-    __slots__ = ("_done", "_error", "_own", "_replies", "_scanner", "_secured", "database", "number")
+    __slots__ = ("_done", "_error", "_own", "_replies", "_scanner", "_secured", "database", "number", "turned_away")
 
     goodbye = command(b"QUIT")
     server: RedisServer
@@ -32,6 +34,8 @@ class RedisConnection(ServerConnection):
     def __init__(self, server: RedisServer, key: Key) -> None:
         ServerConnection.__init__(self, server, key)
         self.number = 0
+        self.turned_away = False
+        """The server has said that it has too many clients."""
         self.database = 0
         self._scanner = ReplyScanner()
         self._own = b""
@@ -87,11 +91,14 @@ class RedisConnection(ServerConnection):
     def own_data(self, data: bytes) -> None:
         """See `ServerConnection`."""
         try:
-            if not self._steps:
+            if self.state == DIALING and _TOO_MANY in data[:100]:
+                self.turned_away = True
+                self.server.dialer.failed(self, "too many clients")
+            elif not self._steps:
                 if not self.lost and self.state != DIALING:
                     self.fail("the server spoke without being asked")
-                return
-            self._read(data)
+            else:
+                self._read(data)
         except (ProtocolError, ValueError) as error:
             self.fail(str(error))
 

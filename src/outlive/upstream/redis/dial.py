@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING, Final
 
+from outlive.config.addresses import Address
 from outlive.net.tls import TLSError
 from outlive.upstream.dial import Dialer
 from outlive.upstream.failure import Failure
 from outlive.upstream.redis.key import Key
+from outlive.upstream.redis.sentinel import Sentinels
 from outlive.wire.redis.values import RedisError, Value, as_map, command
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_USER: Final = "default"
 _REFUSALS: Final = frozenset((b"WRONGPASS", b"NOAUTH", b"NOPERM", b"NOPROTO"))
 _PASSING: Final = frozenset((b"LOADING", b"MASTERDOWN", b"BUSY", b"TRYAGAIN"))
+_FULL: Final = b"ERR max number of clients reached"
 _RESTING: Final = "the server did not answer the login"
 
 
@@ -25,6 +29,31 @@ class RedisDialer(Dialer):
     """Opens the connections of one Redis or Valkey server."""
 
     server: RedisServer
+    sentinels: Sentinels | None = None
+    """Who knows where the server is."""
+    _host = ""
+
+    async def find(self) -> Address:
+        """See `Dialer`."""
+        if self.sentinels is None:
+            return self.address
+        context = None if self.tls is None else self.tls.context()
+        found = await self.sentinels.primary(context, self.connect_timeout_s)
+        self._host = found.host
+        return found
+
+    def tls_parameters(self) -> tuple[ssl.SSLContext, str]:
+        """See `Dialer`."""
+        context, host = Dialer.tls_parameters(self)
+        return context, self._host or host
+
+    def failed(self, connection: RedisConnection, why: str) -> None:  # type: ignore[override]
+        """See `Dialer`. A server that is full says so before it is asked, and closes."""
+        outcome = self._outcomes.get(connection)
+        if connection.turned_away and outcome is not None and not outcome.done():
+            outcome.set_result(([], RedisError(_FULL)))
+        else:
+            Dialer.failed(self, connection, why)
 
     async def dial(self, connection: RedisConnection) -> Failure | None:
         """See `Dialer`."""
@@ -44,7 +73,7 @@ class RedisDialer(Dialer):
         self.server.meet(connection, hello)
         connection.database = key.database
         connection.read_only = hello.get(b"role", b"master") not in (b"master", b"primary")
-        if self.refuses_read_only and connection.read_only:
+        if connection.read_only and (self.refuses_read_only or self.sentinels is not None):
             return Failure("read_only", "the server is a replica: it is not the primary")
         return None
 

@@ -456,6 +456,8 @@ class Lines:
         held = states.get("leased", 0)
         if held >= limits.lendable:
             return f"all {limits.max_connections} server connections were in use for {seconds:.1f} s (max_connections)"
+        if self._server.pool.server_full:
+            return f"the server itself had no room for another connection for {seconds:.1f} s (its maxclients)"
         return f"the server could not be reached for {seconds:.1f} s"
 
     def full(self) -> str:
