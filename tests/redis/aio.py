@@ -53,9 +53,13 @@ class Aio:
     async def push(self) -> Any:
         """The next push message, when none is awaited with a reply."""
         while not self.pushes:
-            line = await self.reader.readuntil(b"\r\n")
-            assert line[:1] == b">"
-            self.pushes.append([await self._read() for _ in range(int(line[1:]))])
+            try:
+                line = await self.reader.readuntil(b"\r\n")
+                if line[:1] != b">":
+                    raise ServerSaid(line[1:-2].decode())
+                self.pushes.append([await self._read() for _ in range(int(line[1:]))])
+            except (OSError, asyncio.IncompleteReadError) as error:
+                raise Gone(str(error)) from error
         return self.pushes.pop(0)
 
     async def _read(self) -> Any:

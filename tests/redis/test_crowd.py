@@ -42,7 +42,7 @@ def test_every_answer_is_its_own(count: Callable[[int, int], int]) -> None:
     clients, seconds = count(400, 5000), count(4, 60)
     with (
         RedisServer() as server,
-        Node.of(server, max_connections=BUDGET, acquire_timeout_s=60, pin_idle_timeout_s=60) as node,
+        Node.of(server, max_connections=BUDGET, acquire_timeout_s=120, pin_idle_timeout_s=60) as node,
         Observer(server.port, kill_every_s=0.25) as observer,
     ):
         try:
