@@ -17,7 +17,7 @@ Report = Callable[[str, str, str], None]
 
 _SOURCES: Final[dict[str, Source]] = {"env": "env", "file": "file", "command": "command"}
 _PASSWORDS: Final = ("password", "password_env", "password_file", "password_command")
-_LISTS: Final = ("hosts", "replicas")
+_LISTS: Final = ("hosts", "replicas", "sentinels")
 _KNOWN: Final = frozenset(DATABASE_OPTIONS) | frozenset(_PASSWORDS) | {"url"}
 _NOT_IN_URL: Final = frozenset({"scheme", "hosts", "users", "user", "database", "url"})
 
@@ -122,10 +122,10 @@ def _database(
 def _fill_redis(fields: dict[str, object], explicit: frozenset[str]) -> None:
     """Its databases are numbers, whatever the entry's name; and who names no user is `default`."""
     fields["database"] = fields["database"] or "0"
-    if fields.get("sentinel_master") and "hosts" in fields:
+    sentinels = cast("tuple[Address, ...]", fields.get("sentinels") or fields.get("hosts") or ())
+    if fields.get("sentinel_master") and sentinels:
         # One server with one budget, wherever it is at the moment: named as its first Sentinel.
-        fields["sentinels"] = fields["hosts"]
-        fields["hosts"] = cast("tuple[Address, ...]", fields["hosts"])[:1]
+        fields["sentinels"], fields["hosts"] = sentinels, sentinels[:1]
     if not fields.get("user") and (not fields.get("passthrough") or "password" in fields):
         fields["user"] = "default"
 

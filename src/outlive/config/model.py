@@ -282,12 +282,15 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Meta(
             max_length=256,
             description=(
-                "Redis only. The name by which Sentinels know the primary: then `hosts` are Sentinels, which are asked "
-                "where it is at each dial. Also written redis+sentinel://host:26379,host:26379/NAME/0."
+                "Redis only. The name by which Sentinels know the primary: they are asked where it is at each dial. "
+                "Also written redis+sentinel://host:26379,host:26379/NAME/0."
             ),
         ),
     ] = ""
-    sentinels: tuple[Address, ...] = ()  # what was written as hosts, where sentinel_master is given
+    sentinels: Annotated[
+        tuple[Address, ...],
+        Meta(max_length=16, description="Redis only. Those Sentinels; by default what `hosts` says."),
+    ] = ()
     shared_connections: Annotated[
         int,
         Meta(
@@ -727,6 +730,7 @@ SERVER_OPTIONS: Final = (
 
 REDIS_OPTIONS: Final = (
     "sentinel_master",
+    "sentinels",
     "shared_connections",
     "allow_commands",
     "return_unclaimed",

@@ -112,6 +112,8 @@ def _check_redis(database: Database, explicit: frozenset[str], report: Report) -
     for option in _NOT_OF_REDIS:
         if option in explicit:
             report(option, f"{option} has no meaning for Redis.", "Leave it out.")
+    if database.sentinels and not database.sentinel_master:
+        report("sentinels", "Sentinels are named, but not which primary they are asked for.", "Add sentinel_master.")
     for name in database.allow_commands:
         if name.upper() not in GATED_COMMANDS:
             report(
