@@ -311,6 +311,7 @@ def check_principals(config: Config, report: Report) -> None:
                 )
         _check_database_users(config, name, report)
         _check_access_keys(config, name, report)
+        _check_redis_rights(config, name, report)
         for statement in () if principal.rules is None else principal.rules.statements:
             if statement not in config.statements:
                 report(
@@ -359,6 +360,29 @@ def _check_database_users(config: Config, name: str, report: Report) -> None:
                 f"{name} and {other} both have {users[0]} in database_users for the same database.",
                 "Name each user of a database in one principal.",
             )
+
+
+_COMMAND: Final = re.compile(r"@(read|write|pubsub)|[A-Za-z][A-Za-z0-9._-]*")
+
+
+def _check_redis_rights(config: Config, name: str, report: Report) -> None:
+    """What a principal may do at Redis, over Upstash's API."""
+    principal = config.principals[name]
+    path = f"principals.{name}"
+    served = [asked for asked in principal.databases if asked in config.databases]
+    redis = [asked for asked in served if config.databases[asked].scheme == "redis"]
+    for option in ("redis_commands", "redis_keys", "redis_channels"):
+        if getattr(principal, option) is not None and not redis:
+            report(f"{path}.{option}", f"{name} has no Redis among its databases.", f"Leave {option} out.")
+    for command in principal.redis_commands or ():
+        if not _COMMAND.fullmatch(command):
+            report(
+                f"{path}.redis_commands",
+                f"{command} is neither a command's name nor one of @read, @write and @pubsub.",
+                "Name commands one by one, without subcommands.",
+            )
+    if redis and len(redis) == len(served) and principal.rules is not None:
+        report(f"{path}.rules", f"{name} has rules for SQL, and Redis only.", "Write redis_commands and redis_keys.")
 
 
 def _check_access_keys(config: Config, name: str, report: Report) -> None:

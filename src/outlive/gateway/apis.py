@@ -13,8 +13,10 @@ from outlive.gateway.neon.api import Neon
 from outlive.gateway.neon.websocket import NeonSockets
 from outlive.gateway.planetscale.api import PlanetScale
 from outlive.gateway.rds.api import RdsDataApi
+from outlive.gateway.upstash.api import Upstash
 from outlive.gateway.users import DatabaseUsers
 from outlive.proxy.postgres.services import PostgresServices
+from outlive.proxy.redis.services import RedisServices
 from outlive.proxy.wire import Wire
 
 
@@ -24,10 +26,12 @@ def routes(config: Callable[[], Config], wires: Sequence[Wire]) -> list[BaseRout
     users = DatabaseUsers(answering.databases)
     postgres = [wire.services for wire in wires if isinstance(wire.services, PostgresServices)]
     sockets = [NeonSockets(answering, services) for services in postgres]
-    dialects: tuple[Neon | NeonSockets | PlanetScale | RdsDataApi, ...] = (
+    redis = [wire.services for wire in wires if isinstance(wire.services, RedisServices)]
+    dialects: tuple[Neon | NeonSockets | PlanetScale | RdsDataApi | Upstash, ...] = (
         Neon(answering, users),
         *sockets,
         PlanetScale(answering, users),
         RdsDataApi(answering),
+        *(Upstash(answering, services) for services in redis),  # the last: its paths are commands
     )
     return [*Api(answering).routes(), *(route for dialect in dialects for route in dialect.routes())]
