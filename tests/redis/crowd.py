@@ -197,12 +197,18 @@ class RedisMember(Member):
     async def live(self) -> None:
         """Its life, and the reckoning."""
         await super().live()
-        client = await self.connect()
-        found = int(await client.ask("GET", self._key("count")) or 0)
+        while True:
+            client = await self.connect()
+            try:
+                found = int(await client.ask("GET", self._key("count")) or 0)
+                left, right = await client.ask("MGET", self._key("left"), self._key("right"))
+                break
+            except ServerSaid as error:
+                self.tolerate(client, error)
+            finally:
+                client.close()
         self.check(self.counted <= found <= self.counted + self.doubtful, True, "nothing twice")
-        left, right = await client.ask("MGET", self._key("left"), self._key("right"))
         self.check(int(left or 0) + int(right or 0), 0, "sum at the end")
-        client.close()
 
 
 def crowd(port: int, first: int, count: int, seconds: float, seed: int) -> Sequence[Member]:

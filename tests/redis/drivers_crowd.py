@@ -1,4 +1,4 @@
-"""`python -m tests.redis.drivers_crowd PORT FIRST COUNT SECONDS`: a process full of redis-py's clients (asyncio, RESP3).
+"""`python -m tests.redis.drivers_crowd PORT FIRST COUNT SECONDS`: many clients of redis-py (asyncio, RESP3).
 
 Each sets and gets words of its own, runs transactions, and passes elements on: what it pushes to its neighbour's queue
 the neighbour takes with BLPOP. Ends with one line of JSON: counts, failures, and what was pushed and taken.

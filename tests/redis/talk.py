@@ -12,7 +12,7 @@ CLOSED = b"<closed>"
 class Talker:
     """One connection."""
 
-    def __init__(self, port: int, *, timeout_s: float = 20.0, host: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, *, timeout_s: float = 40.0, host: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection((host, port), timeout=timeout_s)
         self._scanner = ReplyScanner()
         self._buffer = b""
