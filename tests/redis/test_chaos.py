@@ -191,7 +191,11 @@ def test_failover(eventually: Callable[..., None]) -> None:
 
 def test_wait_tells_the_truth(eventually: Callable[..., None]) -> None:
     """Of a connection that was idle since before the write, the server would say that a frozen replica has it."""
-    with RedisServer(**AT_ONCE) as first, RedisServer(**AT_ONCE) as replica, Node.of(first, max_connections=BUDGET) as node:
+    with (
+        RedisServer(**AT_ONCE) as first,
+        RedisServer(**AT_ONCE) as replica,
+        Node.of(first, max_connections=BUDGET) as node,
+    ):
         replica.ask("REPLICAOF", first.host, first.port)
         eventually(lambda: replica.ask("INFO", "replication")["master_link_status"] == "up")
         with Talker(node.redis_port) as talker, Talker(node.redis_port) as idle:

@@ -61,7 +61,7 @@ def test_replies_and_commands_of_512_mib(
 
 
 def test_who_does_not_read(server: RedisServer, node: Node, eventually: Callable[..., None]) -> None:
-    """Its replies are kept up to a limit, then it is ended; those who share its connection are answered all the time."""
+    """Its replies are kept up to a limit, then it is ended; those who share its connection are always answered."""
     server.ask("SET", "large", "x" * MEGABYTE)
     before = rss_bytes(node.pid)
     ended = node.metric("outlive_errors_total", kind="output_buffer")

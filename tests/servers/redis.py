@@ -72,7 +72,7 @@ class RedisServer:
 
     def connections(self) -> list[dict[str, Any]]:
         """Those of Outlive, as CLIENT LIST shows them."""
-        return [found for found in self.ask("CLIENT", "LIST") if found["name"] == "outlive"]
+        return [found for found in self.ask("CLIENT LIST") if found["name"] == "outlive"]
 
     def close(self) -> None:
         self.process.close()
