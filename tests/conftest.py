@@ -20,7 +20,7 @@ BUDGETS_S = {
     "unit": 240.0,
     "servers": 40.0,
     "logins": 110.0,
-    "operation": 360.0,
+    "operation": 366.0,
     "hazards": 490.0,
     "clients": 460.0,
     "chaos": 340.0,

@@ -44,7 +44,7 @@ def serve(
 ) -> int:
     """Serve clients over a few server connections. SIGTERM drains, SIGHUP reloads.
 
-    With neither URL nor configuration it starts a PostgreSQL 18 of its own and serves that.
+    With neither URL nor configuration it starts a PostgreSQL 18 and a Valkey 9 of its own and serves those.
     """
     _refuse_what_comes_later(workers)
     given = {
