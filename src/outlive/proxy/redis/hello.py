@@ -60,15 +60,19 @@ def is_name(name: bytes) -> bool:
 
 def answer(server: dict[bytes, Value], number: int, protocol: int) -> bytes:
     """As the server would say it, with the client's own id."""
-    version, product = server.get(b"version"), server.get(b"server")
+
+    def said(name: bytes, otherwise: bytes) -> bytes:
+        value = server.get(name)
+        return bulk(value if isinstance(value, bytes) else otherwise)
+
     return pairs(
         [
-            (b"server", bulk(product if isinstance(product, bytes) else b"redis")),
-            (b"version", bulk(version if isinstance(version, bytes) else b"7.0.0")),
+            (b"server", said(b"server", b"redis")),
+            (b"version", said(b"version", b"7.0.0")),
             (b"proto", integer(protocol)),
             (b"id", integer(number)),
-            (b"mode", bulk(b"standalone")),
-            (b"role", bulk(b"master")),
+            (b"mode", said(b"mode", b"standalone")),
+            (b"role", said(b"role", b"master")),
             (b"modules", b"*0\r\n"),
         ],
         protocol,

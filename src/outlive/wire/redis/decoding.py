@@ -15,7 +15,7 @@ Reply = Any
 RedisError, which is never raised here: it may be one of many.
 """
 
-_DEPTH_MAX: Final = 512
+_DEPTH_MAX: Final = 200
 _SEQUENCES: Final = b"*~>"
 _STRINGS: Final = b"$=!"
 
