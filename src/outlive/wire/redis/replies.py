@@ -227,6 +227,6 @@ class ReplyScanner:
             return None
         head = self._head + data[at : end + 1]
         self._head = b""
-        if not head.endswith(b"\r\n"):
+        if not head.endswith(b"\r\n") or len(head) < 3:
             raise ProtocolError("a header without an end")
         return head[:-2], end + 1
