@@ -28,7 +28,7 @@ BUDGETS_S = {
     "advisor": 25.0,
     "storm": 75.0,
     "function": 40.0,
-    "reaper": 45.0,
+    "reaper": 54.0,
     "tcp": 25.0,
     "redis": 60.0,
     "gateway": 107.0,

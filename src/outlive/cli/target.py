@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 from outlive.census.errors import CensusError
 from outlive.cli.output import FAILED, report, say, warn
@@ -11,6 +12,8 @@ from outlive.config.load import load
 from outlive.config.model import Database
 from outlive.config.origin import Origin
 from outlive.config.url import parse_url
+
+_SORTS: Final = {"tcp": "an unknown protocol", "redis": "Sentinels"}
 
 
 def database_of(url: str | None) -> Database:
@@ -21,6 +24,11 @@ def database_of(url: str | None) -> Database:
             [Problem("One database is asked at a time.", "Name its URL, or set OUTLIVE_URL to it.", "", "URL")]
         )
     (database,) = load(Origin(urls=(text,)), {}).databases.values()
+    if database.scheme == "tcp" or database.sentinel_master:
+        what = "of which nothing can be asked" if database.scheme == "tcp" else "and those behind it are several"
+        raise ConfigError(
+            [Problem(f"The URL is of {_SORTS[database.scheme]}, {what}.", "Name one database itself.", "", "URL")]
+        )
     if len(database.hosts) != 1 or database.replicas:
         raise ConfigError(
             [Problem("The URL names several servers.", "Each has connections of its own: name one.", "hosts", "URL")]

@@ -29,6 +29,7 @@ class RedisConnection(ServerConnection):
     __slots__ = ("_done", "_error", "_own", "_replies", "_scanner", "_secured", "database", "number", "turned_away")
 
     goodbye = command(b"QUIT")
+    own_reply_limit_bytes = OWN_REPLY_LIMIT_BYTES
     server: RedisServer
 
     def __init__(self, server: RedisServer, key: Key) -> None:
@@ -108,7 +109,7 @@ class RedisConnection(ServerConnection):
             end, complete = self._scanner.scan(data, at, 1)
             self._own += data[at:end]
             at = end
-            if len(self._own) > OWN_REPLY_LIMIT_BYTES:
+            if len(self._own) > self.own_reply_limit_bytes:
                 raise ProtocolError("a reply that is too long")
             if complete:
                 self._steps.popleft()
