@@ -26,7 +26,7 @@ from outlive.gateway.channel import InProcessRedisChannel
 from outlive.proxy.redis.client import RedisClient
 from outlive.proxy.redis.services import RedisServices
 from outlive.session.redis.client_session import RedisSession
-from outlive.upstream.redis.lines import LOST, Entry
+from outlive.upstream.redis.line import LOST, Entry
 from outlive.wire import ProtocolError
 from outlive.wire.redis.decoding import Reply, decoded
 from outlive.wire.redis.replies import ReplyScanner

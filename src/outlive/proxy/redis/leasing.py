@@ -10,7 +10,7 @@ from outlive.proxy.phases import CLOSED, PREPARING, READY, RELAYING, WAITING
 from outlive.proxy.redis.ordinary import SharingClient, worded
 from outlive.session.redis import client_session as steps
 from outlive.upstream.redis.key import key_of
-from outlive.upstream.redis.lines import LOST
+from outlive.upstream.redis.line import LOST
 from outlive.wire import ProtocolError
 from outlive.wire.redis.replies import PUSH, ReplyScanner
 from outlive.wire.redis.values import command, error

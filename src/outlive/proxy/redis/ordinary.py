@@ -14,7 +14,7 @@ from outlive.proxy.client import ProxiedClient
 from outlive.proxy.phases import BUSY, CLOSED, READY
 from outlive.session.redis.commands import BY_NAME, LOCAL, ORDINARY, TABLE
 from outlive.upstream.redis.key import key_of
-from outlive.upstream.redis.lines import LOST, Entry, Line
+from outlive.upstream.redis.line import LOST, Entry, Line
 from outlive.wire import ProtocolError
 from outlive.wire.redis.commands import CommandScanner
 from outlive.wire.redis.runs import small_commands
@@ -116,8 +116,13 @@ class SharingClient(ProxiedClient):
         """See `ProxiedClient`."""
         self.activity += 1
         self.active_at = self.services.now
+        inbox = self._inbox
+        if not inbox and self.phase == READY and self._may_share() and self._outstanding < _OUTSTANDING_MAX:
+            found = self._match(data)
+            if found is not None and found.end() == len(data):  # one short command, as most are
+                self.share_commands(data, 1)
+                return
         try:
-            inbox = self._inbox
             if inbox:
                 inbox += data
                 if self.phase != READY or len(inbox) >= self._scanner.least:
@@ -264,14 +269,17 @@ class SharingClient(ProxiedClient):
 
     def line_replied(self, data: bytes, entry: Entry) -> None:
         """See `Sharer`."""
-        channel = self.channel
-        if not entry.muted:
-            self.services.metrics.bytes_to_clients += len(data)
-            channel.send(data)
-            if self.stalled_at and channel.unsent_bytes > self.route.output_buffer_bytes:
-                self.end_slow()
-                return
-        self.line_done(entry)
+        if self.stalled_at or entry.muted or entry.after or self._outstanding > 1 or self._aside or self._ending:
+            self.line_data(data, entry)
+            if self.phase != CLOSED:
+                self.line_done(entry)
+            return
+        self.services.metrics.bytes_to_clients += len(data)
+        self.channel.send(data)
+        self._outstanding = 0
+        self._entry = None
+        if self._inbox:
+            self.read_on()
 
     def line_data(self, data: bytes, entry: Entry) -> None:
         """See `Sharer`."""

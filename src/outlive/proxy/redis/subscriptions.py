@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from outlive.proxy.phases import BUSY, CLOSED, READY
 from outlive.proxy.redis.ordinary import worded
-from outlive.upstream.redis.lines import LOST
+from outlive.upstream.redis.line import LOST
 from outlive.upstream.redis.pubsub import PSUBSCRIBE, SSUBSCRIBE, SUBSCRIBE, UNSUBSCRIBES, SharedSubscription
 from outlive.wire.redis.values import bulk, error
 

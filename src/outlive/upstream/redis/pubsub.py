@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from outlive.upstream.lease import Client
 from outlive.upstream.redis.key import Key
-from outlive.upstream.redis.lines import LOST
+from outlive.upstream.redis.line import LOST
 from outlive.wire import ProtocolError
 from outlive.wire.redis.commands import arguments_of
 from outlive.wire.redis.replies import ReplyScanner
