@@ -21,9 +21,11 @@ _ONLY: Final = (
 class Subscriptions:
     """What one client has subscribed to, in the order in which it did, and where each of them is."""
 
-    __slots__ = ("names",)
+    __slots__ = ("asked", "names")
 
     def __init__(self) -> None:
+        self.asked: dict[SharedSubscription, None] = {}
+        """Where it has ever asked, also what has not been confirmed yet."""
         self.names: dict[bytes, dict[bytes, SharedSubscription]] = {SUBSCRIBE: {}, PSUBSCRIBE: {}, SSUBSCRIBE: {}}
 
     def count(self, kind: bytes) -> int:
@@ -38,10 +40,10 @@ class Subscriptions:
 
     def leave(self, client: Any) -> None:
         """The client is gone, or has said RESET."""
-        everywhere = {shared: None for names in self.names.values() for shared in names.values()}
+        asked, self.asked = self.asked, {}
         for names in self.names.values():
             names.clear()
-        for shared in everywhere:
+        for shared in asked:
             shared.leave(client)
 
 
@@ -65,6 +67,7 @@ def change(client: RedisClient, word: bytes, arguments: list[bytes]) -> bool:
     client.follow_route()
     shared = client.server.subscription_of(client.session.user)
     names = arguments[1:]
+    client.subscribed.asked[shared] = None
     client.phase = BUSY
     shared.subscribe(client, word, names, lambda why: _subscribed(client, shared, word, names, why))
     return True
