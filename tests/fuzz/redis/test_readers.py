@@ -183,3 +183,14 @@ def test_a_line_without_an_end_is_not_kept() -> None:
     for _ in range(1000):
         assert scanner.scan(b"+" + b"x" * 1000 if scanner.is_at_rest else b"x" * 1000, 0, 1)[1] == 0
     assert scanner.scan(b"\r\n", 0, 1) == (2, 1)
+
+
+def test_a_header_of_no_bytes_in_two_pieces() -> None:
+    scanner = ReplyScanner()
+    scanner.scan(b"\r", 0, 1)
+    with pytest.raises(ProtocolError):
+        scanner.scan(b"\n", 0, 1)
+
+
+def test_a_map_as_a_name() -> None:
+    assert decoded(b"%1\r\n%1\r\n+a\r\n*1\r\n:1\r\n:2\r\n") == {((b"a", (1,)),): 2}

@@ -86,4 +86,9 @@ def _simple(kind: int, text: bytes) -> Reply:
 
 
 def _name(value: Reply) -> Reply:
-    return tuple(value) if isinstance(value, list) else value
+    """As a dict's key: a script may make one of anything."""
+    if isinstance(value, list):
+        return tuple(_name(item) for item in value)
+    if isinstance(value, dict):
+        return tuple((name, _name(item)) for name, item in value.items())
+    return value
