@@ -54,5 +54,8 @@ ASYNC = [
 ]
 SHORT = ["test_commands", "test_pipeline", "test_scripting", "test_monitor", "test_encoding", "test_function"]
 """What `make test` runs of it."""
-SLOW = ("blpop", "brpop", "bzpop", "bzmpop", "blmpop", "client_reply")
-"""Each waits for a second; test_same.py has what they ask."""
+SLOW = (
+    *("blpop", "brpop", "bzpop", "bzmpop", "blmpop", "client_reply"),  # each waits for a second
+    *("test_z", "test_x", "test_geo", "test_bit", "test_hash", "test_sort", "test_acl", "test_memory", "test_latency"),
+)
+"""Left out in `make test`: test_same.py has what they ask, or they are like many others to a pool."""

@@ -146,7 +146,7 @@ def test_the_budget_holds_while_everything_dies(
     connections that are killed.
     """
     with Observer(server.port, kill_every_s=0.05) as observer:
-        ends_at = time.monotonic() + count(2, 30)
+        ends_at = time.monotonic() + count(1, 30)
         turn = 0
         while time.monotonic() < ends_at:
             turn += 1
@@ -165,7 +165,7 @@ def test_the_budget_holds_while_everything_dies(
                 talker.hear()
             for talker in talkers:
                 talker.close()
-    assert observer.samples > 20
+    assert observer.samples > 10
     assert observer.kills
     assert observer.most <= BUDGET
 

@@ -59,7 +59,7 @@ def test_through(node: Node, tmp_path: Path) -> None:
     """What fails is what the list says. (RESP2 and asyncio's client are in `make prove`.)"""
     failed, passed = failures(node.redis_port, SHORT, 3, tmp_path, without=SLOW)
     assert failed <= FAILS_DIRECT.keys() | DIFFERENT.keys()
-    assert passed > 450
+    assert passed > 250
 
 
 @pytest.mark.parametrize("protocol", [2, 3])

@@ -12,7 +12,7 @@ from .transcripts import SCRIPTS, Messages, Muted, Other, Raw, Step
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RedisServer]:
-    with RedisServer(enable_debug_command="yes") as found:
+    with RedisServer(enable_debug_command="yes", hz=200) as found:
         yield found
 
 
