@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 _OUTSTANDING_MAX: Final = 512
 """Unanswered chunks of one client, from which on it is not read."""
-_WINDOW_BYTES: Final = 16 * 1024
-"""How far ahead of the first command others are looked for at once."""
+_WINDOW_BYTES: Final = 1024
+_WINDOW_BYTES_MAX: Final = 64 * 1024
+"""How far ahead other ordinary commands are looked for at once: little where they take turns with special ones."""
 
 
 @cache
@@ -220,11 +221,19 @@ class SharingClient(ProxiedClient):
             self._scanner.reset()
         at = found.end()
         count = 1
-        if at < size:
-            pieces = self._split(data, start, start + _WINDOW_BYTES)
-            count, at = len(pieces), start + sum(map(len, pieces))
-            if at != size:
-                count, at = _unbroken(pieces, data, start)
+        window = _WINDOW_BYTES
+        while at < size:
+            pieces = self._split(data, at, at + window)
+            behind = at + sum(map(len, pieces))
+            if behind == size:
+                count += len(pieces)
+                at = size
+                break
+            more, at = _unbroken(pieces, data, at)
+            count += more
+            if not more or more < len(pieces):
+                break
+            window = min(4 * window, _WINDOW_BYTES_MAX)
         self.share_commands(data if at - start == size else data[start:at], count)
         return at
 
