@@ -27,11 +27,16 @@ def routes(config: Callable[[], Config], wires: Sequence[Wire]) -> list[BaseRout
     postgres = [wire.services for wire in wires if isinstance(wire.services, PostgresServices)]
     sockets = [NeonSockets(answering, services) for services in postgres]
     redis = [wire.services for wire in wires if isinstance(wire.services, RedisServices)]
-    dialects: tuple[Neon | NeonSockets | PlanetScale | RdsDataApi | Upstash, ...] = (
+    upstash = [Upstash(answering, services) for services in redis]
+    dialects: tuple[Neon | NeonSockets | PlanetScale | RdsDataApi, ...] = (
         Neon(answering, users),
         *sockets,
         PlanetScale(answering, users),
         RdsDataApi(answering),
-        *(Upstash(answering, services) for services in redis),  # the last: its paths are commands
     )
-    return [*Api(answering).routes(), *(route for dialect in dialects for route in dialect.routes())]
+    return [
+        *(route for each in upstash for route in each.routes()),
+        *Api(answering).routes(),
+        *(route for dialect in dialects for route in dialect.routes()),
+        *(route for each in upstash for route in each.paths()),
+    ]

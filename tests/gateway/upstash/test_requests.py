@@ -1,6 +1,7 @@
 """The forms of a request, errors, limits, retries, and callers who leave."""
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from tests.servers.redis import RedisServer
 
 @pytest.fixture(scope="module")
 def node(server: RedisServer) -> Iterator[Upstash]:
-    http = "[http]\nresponse_max_bytes = 100_000"
+    http = "[http]\nresponse_max_bytes = 100_000\nresponse_timeout_s = 2.0"
     url = "max_connections=4"
     with Upstash(configuration(server, http, url, max_time_s=20)) as found:
         yield found
@@ -92,6 +93,17 @@ def test_a_caller_who_leaves_is_unblocked(node: Upstash, server: RedisServer, ev
     eventually(lambda: blocked() == 0)
     node.run("RPUSH", "left", "kept")
     assert node.run("BLPOP", "left", 1) == ["left", "kept"]
+
+
+@pytest.mark.root
+def test_a_caller_who_vanishes_without_a_word_is_unblocked(
+    node: Upstash, server: RedisServer, eventually: Callable[..., None]
+) -> None:
+    connection = node.begun("POST", "/", ["BLPOP", "vanished", 0])
+    eventually(lambda: server.ask("INFO", "clients")["blocked_clients"] == 1)
+    connection.sock.setsockopt(socket.IPPROTO_TCP, 19, 1)  # TCP_REPAIR: its close says nothing
+    connection.close()
+    eventually(lambda: server.ask("INFO", "clients")["blocked_clients"] == 0, 12)  # max_time_s is 20
 
 
 def test_full_is_503_before_anything_ran(server: RedisServer, eventually: Callable[..., None]) -> None:

@@ -24,6 +24,11 @@ read_only = true
 api_key_sha256 = ["{hashed("few")}"]
 databases = ["cache"]
 redis_commands = ["@read", "set"]
+
+[principals.channels]
+api_key_sha256 = ["{hashed("channels")}"]
+databases = ["cache"]
+redis_channels = ["mine:*"]
 """
 BYPASSES = [
     *(("GET", "theirs"), ("get", "theirs"), ("MGET", "mine:a", "theirs"), ("MSET", "mine:a", 1, "theirs", 2)),
@@ -114,6 +119,17 @@ def test_channels(node: Upstash) -> None:
     assert status("/psubscribe/mine:n*") == 403  # a pattern has to be one of them, as ACL has it
     assert status("/subscribe/news", key="few") == 403
     assert status("/subscribe/news", key="reader") == 200
+
+
+def test_no_script_publishes_elsewhere(node: Upstash) -> None:
+    assert node.run("PUBLISH", "mine:news", "x", key="channels") == 0
+    assert node.run("SET", "anything", 1, key="channels") == "OK"
+    for words in (
+        ("EVAL", "return redis.call('PUBLISH', 'theirs', 'x')", 0),
+        ("FCALL", "f", 0),
+        ("PUBLISH", "theirs", 1),
+    ):
+        assert "NOPERM" in node.run(*words, key="channels"), words
 
 
 def test_who_may_only_read(node: Upstash) -> None:

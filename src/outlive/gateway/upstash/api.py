@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -45,17 +44,27 @@ class Upstash:
         self._services = services
 
     def routes(self) -> list[BaseRoute]:
-        """For the HTTP listener, behind those of all other APIs: a path may be a command."""
-        guarded = partial(self._answering.guarded, tell=told, ways=(self._by_token,))
-        path = "/{command:path}"
+        """For the HTTP listener, before those of other APIs: every route that is tried costs time, and these are short
+        commands.
+        """
+        guarded = self._guarded
         return [
             _OnlyWithRedis(self._services, "/", guarded(self._one), methods=["POST"]),
             _OnlyWithRedis(self._services, "/pipeline", guarded(self._pipeline), methods=["POST"]),
             _OnlyWithRedis(self._services, "/multi-exec", guarded(self._transaction), methods=["POST"]),
+        ]
+
+    def paths(self) -> list[BaseRoute]:
+        """For the HTTP listener, behind those of all other APIs: a path may be a command."""
+        guarded, path = self._guarded, "/{command:path}"
+        return [
             _OnlyWithRedis(self._services, "/subscribe/{channels:path}", guarded(self._subscribe), methods=_METHODS),
             _OnlyWithRedis(self._services, "/psubscribe/{channels:path}", guarded(self._subscribe), methods=_METHODS),
             _OnlyWithRedis(self._services, path, guarded(self._of_path), methods=_METHODS),
         ]
+
+    def _guarded(self, endpoint: Callable[[Request, str, Principal], Awaitable[Any]]) -> Any:
+        return self._answering.guarded(endpoint, told, (self._by_token,))
 
     async def _by_token(self, config: Config, request: Request) -> tuple[str, Principal] | None:
         """A `Way` (see `principals.py`): the API key in the query, where no header brings one."""
@@ -224,7 +233,7 @@ def failure_of(error: RedisError) -> Failure:
     if isinstance(error, NotRun):
         return Failure(503, "pool_full", text)
     if isinstance(error, Lost):
-        return Failure(400, "connection_lost", f"{text}; it may or may not have taken effect", outcome="unknown")
+        return Failure(400, "connection_lost", text, outcome="unknown")
     if isinstance(error, TooLarge):
         return Failure(400, "result_too_large", text, outcome="done")
     return Failure(400, "redis_error", text, outcome="failed")

@@ -15,6 +15,7 @@ from outlive.gateway.upstash.patterns import matcher
 from outlive.session.redis import commands
 
 PUBSUB: Final = frozenset((b"PUBLISH", b"SPUBLISH", b"SUBSCRIBE", b"PSUBSCRIBE"))
+_SCRIPTS: Final = frozenset((b"EVAL", b"EVALSHA", b"EVAL_RO", b"EVALSHA_RO", b"FCALL", b"FCALL_RO"))
 _SESSIONS: Final = frozenset((commands.TRANSACTION, commands.SUBSCRIBING, commands.FORBIDDEN))
 _LOCAL_ALLOWED: Final = frozenset((b"PING", b"ECHO"))
 _WITHOUT_EFFECT: Final = frozenset((b"PING", b"ECHO", b"TIME", b"LOLWUT"))
@@ -43,6 +44,8 @@ def check(name: str, principal: Principal, words: Sequence[bytes]) -> None:
         check_channel(name, principal, words[1:2], pattern=command == b"PSUBSCRIBE")
     elif principal.redis_keys is not None:
         _check_keys(name, principal.redis_keys, words)
+    elif principal.redis_channels is not None and command in _SCRIPTS:
+        raise Refused(f"NOPERM {name} has redis_channels, and a script may publish to any: {_shown(command)}")
 
 
 def check_subscription(name: str, principal: Principal, command: bytes, channels: Sequence[bytes]) -> None:
