@@ -116,6 +116,8 @@ def test_channels(node: Upstash) -> None:
     assert status("/psubscribe/mine:*") == 200
     assert status("/subscribe/mine:news/theirs") == 403
     assert status("/psubscribe/*") == 403
+    assert status("/%70subscribe/*") == 403
+    assert status("/subscribe/") == 400
     assert status("/psubscribe/mine:n*") == 403  # a pattern has to be one of them, as ACL has it
     assert status("/subscribe/news", key="few") == 403
     assert status("/subscribe/news", key="reader") == 200

@@ -137,9 +137,7 @@ class Upstash:
         return await self._answered(request, name, principal, body, run)
 
     async def _subscribe(self, request: Request, name: str, principal: Principal) -> Any:
-        raw_path = request.scope["raw_path"]
-        channels = requests.channels_of(raw_path)
-        command = raw_path.lstrip(b"/").split(b"/")[0].upper()
+        command, *channels = requests.subscription_of(request.scope["raw_path"])
         self._reached(name, principal)
         try:
             check_subscription(name, principal, command, channels)

@@ -65,12 +65,12 @@ def of_path(raw_path: bytes, query: bytes, body: bytes) -> _Words:
     return _checked(words)
 
 
-def channels_of(raw_path: bytes) -> _Words:
-    """`/subscribe/a/b`: the channels. Raises Failure."""
-    channels = [unquote_to_bytes(part) for part in raw_path.lstrip(b"/").split(b"/")[1:]]
+def subscription_of(raw_path: bytes) -> _Words:
+    """`/subscribe/a/b`: the command in capitals and its channels. Raises Failure."""
+    command, *channels = (unquote_to_bytes(part) for part in raw_path.lstrip(b"/").split(b"/"))
     if not channels or not all(channels):
         raise _bad("wrong number of arguments for 'subscribe' command")
-    return channels
+    return [command.upper(), *channels]
 
 
 def token_of(query: bytes) -> str | None:
