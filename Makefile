@@ -35,11 +35,17 @@ system-%:
 	@touch $@ .venv/.server
 
 # The drivers of node in the versions that package.json names, and the servers' data folders, made once a machine.
-.venv/.node: $(wildcard tests/clients/node/package.json tests/gateway/*/package.json) | .venv/bin/python
+.venv/.node: $(wildcard tests/clients/node/package.json tests/gateway/*/package.json tests/redis/*/package.json) | .venv/bin/python
 	@for folder in $(dir $^); do (cd $$folder && npm install --silent --no-package-lock --no-audit --no-fund) || exit 1; done
 	@touch $@
 
-node_servers: .venv/.dev .venv/.node
+# redis-py's own test-suite: its wheel has none of it.
+.venv/.redis-py: constraints.txt | .venv/.dev
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary redis -c constraints.txt -d .venv/redis-py redis
+	@for archive in .venv/redis-py/*.tar.gz; do tar -xzf $$archive -C .venv/redis-py; done
+	@touch $@
+
+node_servers: .venv/.dev .venv/.node .venv/.redis-py
 	@$(BIN)/python -m tests.servers
 
 demo: system-demo .venv/.server

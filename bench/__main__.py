@@ -1,4 +1,4 @@
-"""`python -m bench [mysql|postgres|tcp] [WHAT ...]`: measure, show, and write bench/RESULTS.md.
+"""`python -m bench [mysql|postgres|tcp|redis] [WHAT ...]`: measure, show, and write bench/RESULTS.md.
 
 `python -m bench http`: SQL over HTTP beside the wire port, a connection for each request and a bare endpoint (http.py).
 `python -m bench login`: the login service, 1,000 functions bursting after idle (login.py).
@@ -8,10 +8,10 @@
 import argparse
 import sys
 
-from . import http, login, mysql, postgres, report, storm, tcp
+from . import http, login, mysql, postgres, redis, report, storm, tcp
 from .rounds import Options
 
-PROTOCOLS = {"mysql": mysql, "postgres": postgres, "tcp": tcp}
+PROTOCOLS = {"mysql": mysql, "postgres": postgres, "tcp": tcp, "redis": redis}
 PARTS = [protocol.PART for protocol in PROTOCOLS.values()]
 WHAT = list(dict.fromkeys(name for part in PARTS for name in part.headings))
 ALL_PARTS = [*PARTS, http.PART, login.PART]

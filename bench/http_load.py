@@ -36,7 +36,7 @@ class _Caller(asyncio.Protocol):
         head = data.find(_END)
         if head < 0:
             return
-        start = data.find(_LENGTH) + len(_LENGTH)
+        start = data[:head].lower().find(_LENGTH) + len(_LENGTH)
         size = int(data[start : data.index(b"\r", start)])
         if len(data) < head + 4 + size:
             return

@@ -22,7 +22,7 @@ BUDGETS_S = {
     "unit": 240.0,
     "servers": 40.0,
     "logins": 110.0,
-    "operation": 360.0,
+    "operation": 366.0,
     "hazards": 490.0,
     "clients": 460.0,
     "chaos": 340.0,
@@ -30,10 +30,11 @@ BUDGETS_S = {
     "advisor": 25.0,
     "storm": 75.0,
     "function": 40.0,
-    "reaper": 45.0,
+    "reaper": 54.0,
     "login_service": 22.0,
     "tcp": 28.0,
-    "gateway": 125.0,
+    "redis": 70.0,
+    "gateway": 137.0,
 }
 DEFAULT_BUDGET_S = 60.0
 

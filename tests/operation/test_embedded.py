@@ -117,7 +117,7 @@ def test_a_lost_password_is_made_anew(folder: Path) -> None:
 
 def test_a_taken_port_is_not_the_end(server: EmbeddedPostgres, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ports = iter([server.port, free_port()])
-    monkeypatch.setattr(postgres, "_free_port", lambda host: next(ports))
+    monkeypatch.setattr(postgres, "free_port", lambda host: next(ports))
     with EmbeddedPostgres(folder) as second:
         assert second.port != server.port
         connect(second).close()

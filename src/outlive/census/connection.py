@@ -63,6 +63,8 @@ class Connection:
     transaction: Transaction | None = None
     tells_transaction: bool = True
     """Whether the database tells this user that a transaction is open; if not, None says nothing."""
+    awaits: str = ""
+    """What a client waits for that has nothing to say meanwhile: its silence tells nothing of its owner (Redis)."""
     is_outlive: bool = False
     """A server connection of Outlive's own, by its connection attributes or application_name."""
 

@@ -7,10 +7,15 @@ from typing import Final
 
 from outlive.census.mysql import MySQLSession
 from outlive.census.postgres import PostgresSession
+from outlive.census.redis import RedisSession
 from outlive.census.session import Session
 from outlive.config.model import Database, Protocol
 
-SESSIONS: Final[Mapping[Protocol, type[Session]]] = {"mysql": MySQLSession, "postgresql": PostgresSession}
+SESSIONS: Final[Mapping[Protocol, type[Session]]] = {
+    "mysql": MySQLSession,
+    "postgresql": PostgresSession,
+    "redis": RedisSession,
+}
 
 
 def session_of(database: Database, *, port: int | None = None, stays_s: float = 0.0, plain: bool = False) -> Session:

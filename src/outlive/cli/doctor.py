@@ -23,7 +23,7 @@ _COLOURS: Final = {"critical": "bold red", "warning": "yellow", "note": "cyan", 
 def doctor(
     url: Annotated[
         str | None,
-        typer.Argument(metavar="URL", help="mysql://, mariadb:// or postgresql://, of an operator [OUTLIVE_URL]."),
+        typer.Argument(metavar="URL", help="mysql://, postgresql:// or redis://, of an operator [OUTLIVE_URL]."),
     ] = None,
     *,
     admin_port: Annotated[

@@ -24,7 +24,7 @@ _SHORTEST_S = 0.1
 def reap(
     url: Annotated[
         str | None,
-        typer.Argument(metavar="URL", help="mysql://, mariadb:// or postgresql://, of an operator [OUTLIVE_URL]."),
+        typer.Argument(metavar="URL", help="mysql://, postgresql:// or redis://, of an operator [OUTLIVE_URL]."),
     ] = None,
     *,
     apply: Annotated[bool, typer.Option("--apply", help="End them. Without this they are only shown.")] = False,

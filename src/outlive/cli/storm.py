@@ -74,6 +74,12 @@ def storm(
             "--i-know if nobody else needs it."
         )
         return USAGE
+    if database.scheme == "redis":
+        say(
+            "A storm is of transactions at a MySQL, MariaDB or PostgreSQL, and Redis has none to measure: name such a "
+            "database, or look at the Redis with outlive doctor URL and outlive reap URL."
+        )
+        return USAGE
     lifetime_s = (seconds or generations * _GENERATION_S) / generations
     try:
         chosen = names(remedies) if remedies is not None else list(POLICIES)

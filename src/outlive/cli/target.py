@@ -15,7 +15,7 @@ from outlive.config.url import parse_url
 
 _NO_PROTOCOL: Final = Problem(
     "Of a tcp:// server Outlive knows no protocol to ask it in.",
-    "Name a postgresql:// or mysql:// URL; `outlive serve` takes tcp:// too, and its /metrics tell of it.",
+    "Name a postgresql://, mysql:// or redis:// URL; `outlive serve` takes tcp:// too, and its /metrics tell of it.",
     "",
     "URL",
 )
@@ -31,6 +31,9 @@ def database_of(url: str | None) -> Database:
     if text.lower().startswith("tcp:"):
         raise ConfigError([_NO_PROTOCOL])  # before its options are judged, of which a user would be one too many
     (database,) = load(Origin(urls=(text,)), {}).databases.values()
+    if database.sentinel_master:
+        said = "The URL is of Sentinels, and those behind it are several."
+        raise ConfigError([Problem(said, "Name one database itself.", "", "URL")])
     if len(database.hosts) != 1 or database.replicas:
         raise ConfigError(
             [Problem("The URL names several servers.", "Each has connections of its own: name one.", "hosts", "URL")]

@@ -17,7 +17,7 @@ Report = Callable[[str, str, str], None]
 
 _SOURCES: Final[dict[str, Source]] = {"env": "env", "file": "file", "command": "command"}
 _PASSWORDS: Final = ("password", "password_env", "password_file", "password_command")
-_LISTS: Final = ("hosts", "replicas")
+_LISTS: Final = ("hosts", "replicas", "sentinels")
 _KNOWN: Final = frozenset(DATABASE_OPTIONS) | frozenset(_PASSWORDS) | {"url"}
 _NOT_IN_URL: Final = frozenset({"scheme", "hosts", "users", "user", "database", "url"})
 
@@ -106,7 +106,9 @@ def _database(
         text = option not in values
         _field(option, values.get(option, texts.get(option)), text, fields, report, port)
     fields.setdefault("database", "")
-    if scheme == "tcp" and "database" not in values:
+    if scheme == "redis":
+        _fill_redis(fields, explicit)
+    elif scheme == "tcp" and "database" not in values:
         fields["database"] = ""  # a URL's path is the entry's name, and means nothing at the server
     elif not fields["database"] and name != ANY_DATABASE:
         fields["database"] = name
@@ -115,6 +117,17 @@ def _database(
     if report.used:
         return None, explicit
     return Database(**cast(Any, fields)), explicit
+
+
+def _fill_redis(fields: dict[str, object], explicit: frozenset[str]) -> None:
+    """Its databases are numbers, whatever the entry's name; and who names no user is `default`."""
+    fields["database"] = fields["database"] or "0"
+    sentinels = cast("tuple[Address, ...]", fields.get("sentinels") or fields.get("hosts") or ())
+    if fields.get("sentinel_master") and sentinels:
+        # One server with one budget, wherever it is at the moment: named as its first Sentinel.
+        fields["sentinels"], fields["hosts"] = sentinels, sentinels[:1]
+    if not fields.get("user") and (not fields.get("passthrough") or "password" in fields):
+        fields["user"] = "default"
 
 
 def _refuse_unknown(names: Iterable[str], report: Report) -> None:

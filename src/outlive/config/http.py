@@ -254,6 +254,46 @@ class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         int,
         Meta(ge=1, le=1_000_000, description="How many requests may come at once before `rate` counts."),
     ] = 100
+    redis_commands: (
+        Annotated[
+            tuple[str, ...],
+            Meta(
+                max_length=1000,
+                description=(
+                    "Commands it may send to Redis over HTTP (docs/upstash.md), by name; `@read`, `@write` and"
+                    " `@pubsub` are groups. Without it all but an operator's. A script may run any command: EVAL and"
+                    " FCALL are in no group."
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    redis_keys: (
+        Annotated[
+            tuple[str, ...],
+            Meta(
+                max_length=1000,
+                description=(
+                    'Patterns (`"user:*"`) of the keys it may use at Redis. With it a command whose keys cannot be told'
+                    " is refused: scripts, SCAN, KEYS, SORT by other keys. `[]`: none."
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    redis_channels: (
+        Annotated[
+            tuple[str, ...],
+            Meta(
+                max_length=1000,
+                description=(
+                    "Patterns of the channels it may use at Redis; to subscribe to a pattern it has to be one of them."
+                    " Without it all, or with `redis_keys` none."
+                ),
+            ),
+        ]
+        | None
+    ) = None
     rules: (
         Annotated[
             ContentRules,

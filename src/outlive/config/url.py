@@ -13,19 +13,24 @@ from urllib.parse import unquote
 
 from outlive.config.addresses import Address, parse_address
 
-DEFAULT_PORTS: Final = {"mysql": 3306, "postgresql": 5432}
+DEFAULT_PORTS: Final = {"mysql": 3306, "postgresql": 5432, "redis": 6379}
 MAX_URL_CHARACTERS: Final = 8192  # a URL with a token of 2 KiB and a dozen hosts stays under it
 
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9]*)((?:\+[A-Za-z0-9]+)?)://")
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9]*)((?:\+[A-Za-z0-9]+|-sentinel)?)://")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")
 _SCHEMES: Final = {
     "mysql": "mysql",
     "mariadb": "mysql",
     "postgresql": "postgresql",
     "postgres": "postgresql",
+    "redis": "redis",
+    "rediss": "redis",
+    "valkey": "redis",
+    "valkeys": "redis",
     "tcp": "tcp",
 }
-_LATER: Final = frozenset({"redis", "rediss", "valkey", "valkeys"})
+_WITH_TLS: Final = ("rediss", "valkeys")
+_SENTINEL_PORT: Final = 26379
 _ESCAPE: Final = "Write special characters of user and password as %-escapes (@ is %40, / is %2F, ? is %3F)."
 
 # The drivers' names for TLS options (MySQL's command line, SQLAlchemy, libpq, JDBC).
@@ -40,10 +45,14 @@ _ALIASES: Final = {
     "sslcert": "tls_cert",
     "ssl_key": "tls_key",
     "sslkey": "tls_key",
+    "sentinelmasterid": "sentinel_master",
+    "master_name": "sentinel_master",
+    "service_name": "sentinel_master",
 }
 _FORM: Final = {
     "mysql": "Write mysql://user:password@host/database.",
     "postgresql": "Write postgresql://user:password@host/database.",
+    "redis": "Write redis://user:password@host:6379/0.",
     "tcp": "Write tcp://host:port.",
 }
 _SSLMODE: Final = {
@@ -154,6 +163,9 @@ def parse_url(url: str) -> DatabaseURL:
     if "@" in path or ("@" in query and "@" not in authority):
         raise UrlError("The URL has an @ after its host.", _ESCAPE)
     options = _query(query)
+    path = _sentinel_path(path, options) if _is_sentinel(url[:start]) else path
+    if url.lower().startswith(_WITH_TLS):
+        options.setdefault("tls", "verify-identity")  # as the clients of Redis mean it by this scheme
     login, _, hosts = authority.rpartition("@")
     user, colon, password = login.partition(":")
     if "/" in path[1:]:
@@ -162,7 +174,7 @@ def parse_url(url: str) -> DatabaseURL:
         )
     return DatabaseURL(
         scheme=scheme,
-        hosts=_hosts(hosts, scheme),
+        hosts=_hosts(hosts, scheme, _SENTINEL_PORT if _is_sentinel(url[:start]) else DEFAULT_PORTS.get(scheme)),
         user=_unescape(user),
         password=_unescape(password) if colon else None,
         database=_unescape(path[1:]),
@@ -175,24 +187,40 @@ def _scheme(url: str) -> tuple[str, int]:
     if match is None:
         raise UrlError("This is not a database URL.", "Write postgresql://user:password@host/database or mysql://...")
     name = match[1].lower()
-    if name in _SCHEMES:
+    if name in _SCHEMES and (not _is_sentinel(match[0]) or _SCHEMES[name] == "redis"):
         return _SCHEMES[name], match.end()
-    if name in _LATER:
-        raise UrlError(
-            "Redis comes in a later version.",
-            "This one serves postgresql:// and mysql://, and anything else as tcp:// without multiplexing.",
-        )
     raise UrlError(
         f"The scheme {name}:// is not known.",
-        "Write postgresql://, mysql:// or mariadb://; tcp://host:port for another protocol.",
+        "Write postgresql://, mysql://, mariadb://, redis:// or rediss://; tcp://host:port for another protocol.",
     )
 
 
-def _hosts(text: str, scheme: str) -> tuple[Address, ...]:
+def _is_sentinel(scheme: str) -> bool:
+    """redis+sentinel:// and redis-sentinel://: the hosts are Sentinels, which know where the primary is."""
+    return scheme.lower().endswith(("+sentinel://", "-sentinel://"))
+
+
+def _sentinel_path(path: str, options: dict[str, str]) -> str:
+    """The path without the name that the Sentinels have for the primary: /mymaster/0, /mymaster, or /0#mymaster."""
+    path, _, fragment = path.partition("#")
+    name, slash, number = path[1:].partition("/")
+    if fragment or "sentinel_master" in options:
+        options.setdefault("sentinel_master", _unescape(fragment))
+        return path
+    if not name or name.isdigit():
+        raise UrlError(
+            "The URL does not say which primary the Sentinels are asked for.",
+            "Write redis+sentinel://host:26379,host:26379/mymaster/0.",
+        )
+    options["sentinel_master"] = _unescape(name)
+    return slash + number
+
+
+def _hosts(text: str, scheme: str, port: int | None) -> tuple[Address, ...]:
     if not text:
         raise UrlError("The URL names no host.", _FORM[scheme])
     try:
-        return tuple(parse_address(host, DEFAULT_PORTS.get(scheme)) for host in text.split(","))
+        return tuple(parse_address(host, port) for host in text.split(","))
     except ValueError as error:
         raise UrlError(str(error), "Hosts are host, host:port or [IPv6]:port, with commas between.") from None
 

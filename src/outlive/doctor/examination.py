@@ -14,7 +14,7 @@ from outlive.census.sessions import session_of
 from outlive.census.sockets import local_sockets
 from outlive.config.model import Database
 from outlive.config.model import Protocol as WireProtocol
-from outlive.doctor import mysql, postgres
+from outlive.doctor import mysql, postgres, redis
 from outlive.doctor.finding import Finding, worst_first
 from outlive.doctor.holders import BY, Holder, check_use, clients_of, histogram, holders
 from outlive.doctor.machine import Cost, Machine, check_machine, read_machine
@@ -41,6 +41,7 @@ Checks = Iterable[Callable[[Any], Iterator[Finding]]]
 PROTOCOLS: Final[Mapping[WireProtocol, tuple[Read, Checks]]] = {
     "mysql": (mysql.read, mysql.CHECKS),
     "postgresql": (postgres.read, postgres.CHECKS),
+    "redis": (redis.read, redis.CHECKS),
 }
 
 

@@ -1,4 +1,4 @@
-"""The user that the server runs as: PostgreSQL refuses to run as root."""
+"""The user that the servers run as: PostgreSQL refuses to run as root, and Valkey has no need to."""
 
 import os
 import pwd
@@ -34,6 +34,6 @@ def server_account() -> Account | None:
         if found.pw_uid != 0:
             return Account(name, found.pw_uid, found.pw_gid)
     raise EmbeddedError(
-        "PostgreSQL does not run as root, and this machine has no user outlive or nobody: make one with "
+        "The embedded databases do not run as root, and this machine has no user outlive or nobody: make one with "
         "useradd --system outlive."
     )

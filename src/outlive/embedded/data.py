@@ -64,7 +64,7 @@ class DataFolder:
         self._own(part)
         self._run("initdb", part, [*_INITDB, "-D", data_argument(part, self._account)])
         (part / "pg_hba.conf").write_text(_HBA)
-        passwords = {user: _write_password(self.password_file(user)) for user in (SUPERUSER, USER)}
+        passwords = {user: write_password(self.password_file(user)) for user in (SUPERUSER, USER)}
         self._execute(
             part,
             f"ALTER ROLE {SUPERUSER} PASSWORD '{passwords[SUPERUSER]}'",
@@ -90,7 +90,7 @@ class DataFolder:
             file = self.password_file(user)
             if not file.exists():
                 new = file.with_suffix(".new")
-                self._execute(self.path, f"ALTER ROLE {user} PASSWORD '{_write_password(new)}'")
+                self._execute(self.path, f"ALTER ROLE {user} PASSWORD '{write_password(new)}'")
                 new.rename(file)
 
     def _own(self, data: Path) -> None:
@@ -115,7 +115,7 @@ class DataFolder:
         run(command, folder=data, account=self._account, server_lock=self._server_lock, given=given)
 
 
-def _write_password(path: Path) -> str:
+def write_password(path: Path) -> str:
     """A new password of 192 bits, in a file that only its owner reads and that survives a power cut."""
     password = secrets.token_urlsafe(24)
     path.unlink(missing_ok=True)

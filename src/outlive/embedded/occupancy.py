@@ -20,8 +20,9 @@ class Occupancy:
     on data that one still writes, and a stale `postmaster.pid` can be told from a true one.
     """
 
-    def __init__(self, folder: Path, *, wait_s: float) -> None:
+    def __init__(self, folder: Path, *, wait_s: float, name: str = "PostgreSQL") -> None:
         self._folder = folder
+        self._name = name
         self._owner = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.server_lock = -1
         try:
@@ -47,7 +48,7 @@ class Occupancy:
         """The server of a killed Outlive is told to end by the kernel, and needs a moment for it."""
         if not _lock(self.server_lock, wait_s):
             raise EmbeddedError(
-                f"The PostgreSQL of an earlier Outlive in {self._folder} has not ended in {wait_s:.0f} s: "
+                f"The {self._name} of an earlier Outlive in {self._folder} has not ended in {wait_s:.0f} s: "
                 "end its processes, then try again."
             )
 

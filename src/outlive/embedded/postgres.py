@@ -107,7 +107,7 @@ class EmbeddedPostgres:
         """False when the port was taken meanwhile."""
         assert self._occupancy is not None
         if self._any_port:
-            self.port = _free_port(self.host)
+            self.port = free_port(self.host)
         self._process = ServerProcess(
             self._command(),
             self._on_line,
@@ -211,7 +211,8 @@ class EmbeddedPostgres:
         return f"EmbeddedPostgres({str(self.folder)!r}, port={self.port})"
 
 
-def _free_port(host: str) -> int:
+def free_port(host: str) -> int:
+    """One that is free now."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]

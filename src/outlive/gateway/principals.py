@@ -56,12 +56,14 @@ class Principals:
         raise Failure(401, "unauthorized", UNAUTHORIZED)
 
     async def _by_key(self, config: Config, request: Request) -> tuple[str, Principal] | None:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        return self.of_key(config, key) if scheme.lower() == "bearer" else None
+
+    def of_key(self, config: Config, key: str) -> tuple[str, Principal] | None:
+        """Whose API key it is, if anybody's."""
         if config is not self._config:
             self._config = config
             self._by_hash = {key: name for name, found in config.principals.items() for key in found.api_key_sha256}
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            return None
         # Looked up by its hash: how long that takes says nothing of any key.
         name = self._by_hash.get(hashlib.sha256(key.strip().encode("utf-8", "replace")).hexdigest())
         return None if name is None else (name, config.principals[name])

@@ -17,11 +17,12 @@ from outlive.reaper.hands import Hands, Outcome
 from outlive.reaper.metrics import ReaperMetrics
 from outlive.reaper.mysql import MySQLHands
 from outlive.reaper.postgres import PostgresHands
+from outlive.reaper.redis import RedisHands
 from outlive.reaper.round import Plan, Round, run_round
 
 log = logging.getLogger("outlive.reaper")
 
-HANDS: Final[Mapping[Protocol, type[Hands]]] = {"mysql": MySQLHands, "postgresql": PostgresHands}
+HANDS: Final[Mapping[Protocol, type[Hands]]] = {"mysql": MySQLHands, "postgresql": PostgresHands, "redis": RedisHands}
 
 LONGEST_WAIT_S: Final = 30.0
 """Between tries to get in, which double: a login that is refused takes a place for a moment, too."""

@@ -82,7 +82,9 @@ def judge(connection: Connection, rules: Rules, evidence: Evidence) -> Verdict:
 
 def _unknown(connection: Connection, rules: Rules, known: list[Finding], idle: str) -> Verdict:
     texts = [finding.text for finding in known]
-    if rules.age_alone_s is not None and (connection.idle_s or 0.0) >= rules.age_alone_s:
+    if connection.awaits:
+        texts.append(f"{connection.awaits}, so that its silence tells nothing")
+    elif rules.age_alone_s is not None and (connection.idle_s or 0.0) >= rules.age_alone_s:
         return Verdict(connection, True, (f"{idle}, longer than {seconds(rules.age_alone_s)}", *texts))
     return Verdict(connection, False, (*texts, "nothing tells whether its owner lives"), doubtful=True)
 

@@ -63,11 +63,16 @@ class Dialer(ABC):
 
     async def connect(self, connection: ServerConnection) -> None:
         """Opens the socket. Raises OSError."""
-        await asyncio.get_running_loop().create_connection(lambda: connection, self.address.host, self.address.port)
+        host, port = await self.find()
+        await asyncio.get_running_loop().create_connection(lambda: connection, host, port)
         assert connection.transport is not None
         sock = connection.transport.get_extra_info("socket")
         set_no_delay(sock)
         self.probe(sock)
+
+    async def find(self) -> Address:
+        """Where the server is at the moment. Raises OSError."""
+        return self.address
 
     def probe(self, sock: SocketLike) -> None:
         """How it is noticed that the server has gone without a word. Raises OSError on a socket that is gone."""

@@ -79,8 +79,7 @@ def test_a_password_in_the_environment_does_not(
         (["demo", "--budget", "47"], "A budget of 47 does not fit into 50 connections"),
         (["serve", "mysql://u@h", "--workers", "2"], "comes with the shared budget"),
         (["serve", "mysql://u@h", "--workers", "0"], "not possible"),
-        (["serve", "redis://u@h/x"], "Redis comes in a later version"),
-        (["serve", "mysql://u@h", "--redis", "h:1"], "redis listener comes in a later version"),
+        (["serve", "redis://u@h/x"], "Redis has databases 0, 1, 2, but no 'x'"),
         (["serve", "postgres://u@h", "--postgres", "nowhere"], "--postgres: postgres: 'nowhere' has no valid port"),
         (["serve", "postgres://u@h?application_name=x"], "application_name is not known"),
         (["serve", "mysql://u@h", "--mysql", "nowhere"], "--mysql: mysql: 'nowhere' has no valid port"),
@@ -88,7 +87,7 @@ def test_a_password_in_the_environment_does_not(
         (["serve", "--config", "/nonexistent.toml"], "/nonexistent.toml: The configuration cannot be read"),
         (["serve", "--nope"], "--nope"),
         *(
-            ([name, f"TCP://{user}h:1?max_connections=5"], "no protocol to ask it in. Name a postgresql:// or mysql://")
+            ([name, f"TCP://{user}h:1?max_connections=5"], "no protocol to ask it in. Name a postgresql://, mysql:// or redis://")
             for name in ("reap", "doctor", "storm")
             for user in ("", "u@")
         ),

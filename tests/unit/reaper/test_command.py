@@ -33,7 +33,7 @@ def test_what_is_no_duration(text: str) -> None:
     [
         (["reap"], "One database is asked at a time"),
         (["doctor"], "One database is asked at a time"),
-        (["reap", "redis://h"], "Redis comes in a later version"),
+        (["reap", "redis+sentinel://h:26379/main/0"], "is of Sentinels"),
         (["doctor", "mysql://u@a,b/"], "names several servers"),
         (["reap", "postgresql://h/?passthrough=true"], "names no user"),
         (["reap", URL, "--idle", "0s"], "at least 100ms"),
