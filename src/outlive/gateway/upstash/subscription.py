@@ -45,8 +45,12 @@ class Subscription:
         """See the class."""
         caller = caller_of(scope)
         streaming = asyncio.ensure_future(self._stream(scope, receive, send))
+
+        def leave() -> None:
+            streaming.cancel()
+
         try:
-            if caller.watch(streaming.cancel):
+            if caller.watch(leave):
                 await asyncio.wait({streaming})
         finally:
             caller.unwatch()
