@@ -152,8 +152,15 @@ class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = ()
     databases: Annotated[
         tuple[str, ...],
-        Meta(min_length=1, max_length=1000, description="The databases it may use, by NAME; also `NAME.ro`."),
-    ]
+        Meta(max_length=1000, description="The databases it may use, by NAME; also `NAME.ro`."),
+    ] = ()
+    locks: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=1000,
+            description="The locks it may use (docs/locks.md), by key; `orders-*` is all whose key begins so.",
+        ),
+    ] = ()
     database_users: Annotated[
         tuple[str, ...],
         Meta(

@@ -26,12 +26,14 @@ from outlive.config.database import (
 from outlive.config.errors import ConfigError, Problem
 from outlive.config.http import Http, Principal
 from outlive.config.jwt import Jwt
+from outlive.config.locks import Locks
 from outlive.config.model import Config, Database, Listen
 from outlive.config.options import (
     CONFIG_OPTIONS,
     HTTP_OPTIONS,
     JWT_OPTIONS,
     LISTEN_OPTIONS,
+    LOCKS_OPTIONS,
     PRINCIPAL_OPTIONS,
     REQUIRED,
     Option,
@@ -42,6 +44,7 @@ from outlive.config.rules import (
     check_database,
     check_file_limit,
     check_issuers,
+    check_locks,
     check_node,
     check_principals,
     check_protocols,
@@ -99,6 +102,7 @@ class _Loading:
         self.top: dict[str, object] = {}
         self.listen: dict[str, object] = {}
         self.http: dict[str, object] = {}
+        self.locks: dict[str, object] = {}
         self.principals: dict[str, Principal] = {}
         self.statements: dict[str, str] = {}
         self.jwt: dict[str, Jwt] = {}
@@ -136,7 +140,7 @@ class _Loading:
     def take_top(self, environ: Mapping[str, str], flags: Mapping[str, str]) -> None:
         """The node's own options and listeners, from all three sources."""
         for name, value in self.tree.items():
-            if name not in ("databases", "listen", "http", "principals", "statements", "jwt"):
+            if name not in ("databases", "listen", "http", "principals", "statements", "jwt", "locks"):
                 self._take_one(name, value, False, (CONFIG_OPTIONS, self.top), self._in_file(name))
         listen = self.tree.get("listen", {})
         if not isinstance(listen, dict):
@@ -164,6 +168,7 @@ class _Loading:
         self.statements = statements
         self._take_jwt()
         self._take_table(self.tree.get("http", {}), HTTP_OPTIONS, self.http, "http")
+        self._take_table(self.tree.get("locks", {}), LOCKS_OPTIONS, self.locks, "locks")
         principals = self.tree.get("principals", {})
         if not isinstance(principals, dict):
             self._in_file("principals")("", "principals must be tables.", "Write [principals.NAME].")
@@ -261,10 +266,12 @@ class _Loading:
                 principals=self.principals,
                 statements=self.statements,
                 jwt=self.jwt,
+                locks=Locks(**cast(Any, self.locks)),
                 origin=origin,
             )
             check_issuers(found, report)
             check_principals(found, report)
+            check_locks(found, report)
             check_node(found, report)
             check_file_limit(found, file_limit, report)
         if self.problems:

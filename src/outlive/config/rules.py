@@ -254,6 +254,8 @@ def check_principals(config: Config, report: Report) -> None:
                     f"{name} and {seen[key]} have the same key.",
                     "Give each principal a key of its own.",
                 )
+        if not principal.databases and not principal.locks:
+            report(path, f"{name} has no databases, and no locks.", "Say what it may use.")
         _check_database_users(config, name, report)
         _check_access_keys(config, name, report)
         for statement in () if principal.rules is None else principal.rules.statements:
@@ -282,6 +284,23 @@ def check_principals(config: Config, report: Report) -> None:
                 )
             elif asked not in config.databases and not database.replicas:
                 report(f"{path}.databases", f"{asked} has no replicas.", "Leave .ro out, or add replicas.")
+
+
+def check_locks(config: Config, report: Report) -> None:
+    """Where locks are kept."""
+    name = config.locks.database
+    for principal, found in config.principals.items():
+        if found.locks and not name:
+            report(f"principals.{principal}.locks", "There is no store of locks.", "Add database to [locks].")
+    if not name:
+        return
+    database = config.databases.get(name)
+    if database is None:
+        report("locks.database", f"There is no database {name}.", "Name one of the configuration.")
+    elif database.scheme not in ("postgresql", "redis"):
+        report("locks.database", f"{name} is {database.scheme}.", "Locks are kept in PostgreSQL or Redis.")
+    elif database.scheme == "postgresql" and not database.user:
+        report("locks.database", f"{name} has no user.", f"Add user and password to [databases.{name}].")
 
 
 def _check_database_users(config: Config, name: str, report: Report) -> None:

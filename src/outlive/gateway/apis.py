@@ -14,6 +14,7 @@ from outlive.gateway.neon.websocket import NeonSockets
 from outlive.gateway.planetscale.api import PlanetScale
 from outlive.gateway.rds.api import RdsDataApi
 from outlive.gateway.users import DatabaseUsers
+from outlive.locks.node import locks_api
 from outlive.proxy.postgres.services import PostgresServices
 from outlive.proxy.wire import Wire
 
@@ -30,4 +31,5 @@ def routes(config: Callable[[], Config], wires: Sequence[Wire]) -> list[BaseRout
         PlanetScale(answering, users),
         RdsDataApi(answering),
     )
-    return [*Api(answering).routes(), *(route for dialect in dialects for route in dialect.routes())]
+    locks = locks_api(answering, config, wires)
+    return [*Api(answering).routes(), *locks.routes(), *(route for dialect in dialects for route in dialect.routes())]

@@ -5,6 +5,7 @@ One sweep a second looks at all of them, so that no request costs a timer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +15,28 @@ from outlive.config.http import Http
 
 HEAD_MAX_BYTES: Final = 65_536
 """The longest request line and header fields together; a JSON Web Token or a connection string takes a few KiB."""
+LEAVING: Final = "outlive.leaving"
 _CLOSED: Final = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+
+
+class Leaving:
+    """Whether a connection's caller has gone; `call` is called then. It stands in a request's scope as LEAVING."""
+
+    __slots__ = ("_gone", "call")
+
+    def __init__(self) -> None:
+        self.call: Callable[[], None] | None = None
+        self._gone = False
+
+    def gone(self) -> bool:
+        """Whether it has."""
+        return self._gone
+
+    def tell(self) -> None:
+        """It has gone."""
+        self._gone = True
+        if self.call is not None:
+            self.call()
 
 
 class HttpConnection(HttpToolsProtocol):
@@ -27,6 +49,7 @@ class HttpConnection(HttpToolsProtocol):
         self._unread_since = 0.0
         self._unread_bytes = 0
         self._head_bytes = -1
+        self._leaving = Leaving()
 
     # -- what comes --------------------------------------------------------------------------------
 
@@ -54,6 +77,8 @@ class HttpConnection(HttpToolsProtocol):
         """See uvicorn."""
         self._head_bytes = -1
         HttpToolsProtocol.on_headers_complete(self)
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        scope[LEAVING] = self._leaving
 
     def on_message_complete(self) -> None:
         """See uvicorn."""
@@ -71,6 +96,11 @@ class HttpConnection(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
         else:
             self._idle_since = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See uvicorn."""
+        HttpToolsProtocol.connection_lost(self, exc)
+        self._leaving.tell()
 
     # -- what does not come ------------------------------------------------------------------------
 
