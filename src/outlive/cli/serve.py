@@ -23,17 +23,17 @@ def serve(
         list[str] | None,
         typer.Argument(
             metavar="[URL]...",
-            help="postgresql://user@host/database?password_env=NAME&max_connections=20, mysql://, or tcp://host:port",
+            help="postgresql://user@host/database?password_env=NAME&max_connections=20, mysql://, redis:// or tcp://host:port",
         ),
     ] = None,
     *,
     config: Annotated[str | None, typer.Option(metavar="FILE", help="The configuration, a TOML file.")] = None,
     mysql: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="MySQL clients [127.0.0.1:6033].")] = None,
     postgres: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="PostgreSQL clients [127.0.0.1:6432].")] = None,
+    redis: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Redis clients [127.0.0.1:6380].")] = None,
     tcp: Annotated[
         str | None, typer.Option(metavar=_ADDRESS, help="Clients of the tcp:// URL [127.0.0.1:6700].")
     ] = None,
-    redis: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Comes in a later version.")] = None,
     http: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Probes, metrics [127.0.0.1:8080].")] = None,
     admin: Annotated[str | None, typer.Option(metavar=_ADDRESS, help="Moves metrics to a port of their own.")] = None,
     data: Annotated[
@@ -46,10 +46,11 @@ def serve(
 
     With neither URL nor configuration it starts a PostgreSQL 18 of its own and serves that.
     """
-    _refuse_what_comes_later(workers, redis=redis)
+    _refuse_what_comes_later(workers)
     given = {
         "listen.mysql": mysql,
         "listen.postgres": postgres,
+        "listen.redis": redis,
         "listen.tcp": tcp,
         "listen.http": http,
         "listen.admin": admin,
@@ -71,7 +72,7 @@ def serve(
     return run(model)
 
 
-def _refuse_what_comes_later(workers: int, **listeners: str | None) -> None:
+def _refuse_what_comes_later(workers: int) -> None:
     if workers != 1:
         raise ConfigError(
             [
@@ -83,9 +84,6 @@ def _refuse_what_comes_later(workers: int, **listeners: str | None) -> None:
                 )
             ]
         )
-    for name, address in listeners.items():
-        if address is not None:
-            raise ConfigError([Problem(f"The {name} listener comes in a later version.", "Leave it out.", f"--{name}")])
 
 
 def _refuse_data() -> None:

@@ -106,7 +106,9 @@ def _database(
         text = option not in values
         _field(option, values.get(option, texts.get(option)), text, fields, report, port)
     fields.setdefault("database", "")
-    if scheme == "tcp" and "database" not in values:
+    if scheme == "redis":
+        _fill_redis(fields, explicit)
+    elif scheme == "tcp" and "database" not in values:
         fields["database"] = ""  # a URL's path is the entry's name, and means nothing at the server
     elif not fields["database"] and name != ANY_DATABASE:
         fields["database"] = name
@@ -115,6 +117,13 @@ def _database(
     if report.used:
         return None, explicit
     return Database(**cast(Any, fields)), explicit
+
+
+def _fill_redis(fields: dict[str, object], explicit: frozenset[str]) -> None:
+    """Its databases are numbers, whatever the entry's name; and who names no user is `default`."""
+    fields["database"] = fields["database"] or "0"
+    if not fields.get("user") and (not fields.get("passthrough") or "password" in fields):
+        fields["user"] = "default"
 
 
 def _refuse_unknown(names: Iterable[str], report: Report) -> None:

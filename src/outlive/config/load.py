@@ -46,6 +46,7 @@ from outlive.config.rules import (
     check_issuers,
     check_locks,
     check_node,
+    check_one_redis,
     check_principals,
     check_protocols,
     check_users,
@@ -255,6 +256,7 @@ class _Loading:
         report = self._rule_report
         if not any(problem.path.startswith("databases") for problem in self.problems):
             check_protocols(self.databases, self._databases_report)
+            check_one_redis(self.databases, self._databases_report)
             self.databases = share_servers(self.databases, self.explicit, self._databases_report)
             check_users(self.databases, self._databases_report)
         if not self.problems:

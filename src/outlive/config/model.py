@@ -21,8 +21,10 @@ from outlive.config.secrets import EMPTY, Secret
 LogLevel = Literal["debug", "info", "warning", "error"]
 TlsMode = Literal["disabled", "required", "verify-ca", "verify-identity"]
 ClientConnection = Literal["session", "transaction"]
-ProxyProtocol = Literal["off", "required", "required-mysql", "required-postgres", "required-tcp"]
-Protocol = Literal["mysql", "postgresql", "tcp"]
+ProxyProtocol = Literal[
+    "off", "required", "required-mysql", "required-postgres", "required-redis", "required-tcp"
+]
+Protocol = Literal["mysql", "postgresql", "redis", "tcp"]
 PoolMode = Literal["transaction", "session"]
 Reset = Literal["auto", "always"]
 ClientAuthentication = Literal["scram-sha-256", "md5", "password", "cert"]
@@ -42,6 +44,10 @@ class Listen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Address,
         Meta(description="Clients that speak PostgreSQL."),
     ] = Address("127.0.0.1", 6432)
+    redis: Annotated[
+        Address,
+        Meta(description="Clients that speak Redis' protocol, RESP2 or RESP3."),
+    ] = Address("127.0.0.1", 6380)
     tcp: Annotated[
         Address,
         Meta(description="Clients of the one `tcp://` entry that has no `listen` of its own."),
@@ -57,7 +63,7 @@ class Listen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def of(self, protocol: str) -> Address:
         """Where the clients of a protocol connect; of `tcp`, those of an entry without an address of its own."""
-        return {"mysql": self.mysql, "postgresql": self.postgres, "tcp": self.tcp}[protocol]
+        return {"mysql": self.mysql, "postgresql": self.postgres, "redis": self.redis, "tcp": self.tcp}[protocol]
 
 
 class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -89,7 +95,7 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             max_length=64,
             description=(
                 "The database at the server (of MySQL: the schema); by default NAME itself. For `*` none: then it is "
-                "the one that the client asks for."
+                "the one that the client asks for. Of Redis: the number that clients begin with, by default 0."
             ),
         ),
     ] = ""
@@ -99,7 +105,8 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             max_length=128,
             description=(
                 "The user that clients log in with, and Outlive at the server. Also issues MySQL's KILL over the "
-                "control connection, and runs `auth_query`."
+                "control connection, and runs `auth_query`. Of Redis by default `default`, as whom clients are logged "
+                "in without AUTH if it has no password."
             ),
         ),
     ] = ""
@@ -124,8 +131,8 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         bool,
         Meta(
             description=(
-                "Users that are not listed here are asked for their clear password (over TLS, of MySQL also by RSA), "
-                "which is tried at the server."
+                "Users that are not listed here are asked for their clear password (over TLS, of MySQL also by RSA; "
+                "of Redis as its clients always send it), which is tried at the server."
             )
         ),
     ] = False
@@ -190,7 +197,7 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             le=100_000,
             description=(
                 "The budget: the most connections to the server ever. Of MySQL one of them is the control connection's "
-                "(KILL), so at least 2."
+                "(KILL), so at least 2; of Redis at least 2, as those that block leave one to those that feed them."
             ),
         ),
     ] = 20
@@ -270,6 +277,39 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ),
         ),
     ] = 50
+
+    shared_connections: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            description=(
+                "Redis only. Most connections over which the ordinary commands of one user and database are "
+                "multiplexed; a further one is opened while those that exist carry a large reply or many commands."
+            ),
+        ),
+    ] = 4
+    allow_commands: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=1000,
+            description=(
+                "Redis only. Commands for operators that clients may send all the same, of: ACL, CONFIG, DEBUG, "
+                "FAILOVER, FLUSHALL, LATENCY, MODULE, REPLICAOF, SHUTDOWN, SLAVEOF, SLOWLOG, SWAPDB."
+            ),
+        ),
+    ] = ()
+    client_output_buffer_bytes: Annotated[
+        int,
+        Meta(
+            ge=65_536,
+            le=17_179_869_184,
+            description=(
+                "Redis only. A client that has not taken this much of its replies from a shared connection is ended: "
+                "that connection waits for nobody."
+            ),
+        ),
+    ] = 67_108_864
 
     # The life of a server connection.
     connect_timeout_s: Annotated[
@@ -648,6 +688,7 @@ SERVER_OPTIONS: Final = (
     "max_per_database",
     "max_waiters",
     "key_switch_after_ms",
+    "shared_connections",
     "connect_timeout_s",
     "max_age_s",
     "idle_timeout_s",
@@ -664,6 +705,9 @@ SERVER_OPTIONS: Final = (
     "vanished_after_s",
 )
 """Options of a Database that belong to its servers: databases on the same server share them."""
+
+REDIS_OPTIONS: Final = ("shared_connections", "allow_commands", "client_output_buffer_bytes")
+"""Options of a Database that only Redis has."""
 
 POSTGRESQL_OPTIONS: Final = (
     "auth_query",

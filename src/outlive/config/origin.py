@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 class Origin:
     """A file, URLs and flags, as the command line gave them; the environment is read at each load.
 
-    `flags` is by option: `listen.mysql`, `listen.postgres`, `listen.tcp`, `listen.http`, `listen.admin`, or a top-level
-    one. URLs may hold passwords, so `repr` shows only how many there are.
+    `flags` is by option: `listen.mysql`, `listen.postgres`, `listen.redis`, `listen.tcp`, `listen.http`,
+    `listen.admin`, or a top-level one. URLs may hold passwords, so `repr` shows only how many there are.
     """
 
     path: str | None = None

@@ -17,6 +17,7 @@ from outlive.config.http import Http
 from outlive.config.model import (
     ANY_DATABASE,
     POSTGRESQL_OPTIONS,
+    REDIS_OPTIONS,
     SERVER_OPTIONS,
     SHARED_WITH_TCP,
     TCP_OPTIONS,
@@ -31,10 +32,18 @@ SPARE_DESCRIPTORS: Final = 64  # listeners, HTTP, the loop's own, certificate an
 ORCHESTRATOR_GRACE_S: Final = 30  # what orchestrators leave between SIGTERM and SIGKILL by default
 
 
-CONTROL_CONNECTIONS: Final = {"mysql": 1, "postgresql": 0, "tcp": 0}
+CONTROL_CONNECTIONS: Final = {"mysql": 1, "postgresql": 0, "redis": 0, "tcp": 0}
 """The part of a budget that is reserved: MySQL's KILL needs a connection, PostgreSQL's CancelRequest has one of its own
-that counts for nothing.
+that counts for nothing; what blocks at Redis is unblocked by the end of its own connection.
 """
+
+GATED_COMMANDS: Final = frozenset(
+    (
+        *("ACL", "CONFIG", "DEBUG", "FAILOVER", "FLUSHALL", "LATENCY", "MODULE", "REPLICAOF", "SHUTDOWN", "SLAVEOF"),
+        *("SLOWLOG", "SWAPDB"),
+    )
+)
+"""Redis' commands for operators: refused unless `allow_commands` names them."""
 
 
 def check_database(name: str, database: Database, explicit: frozenset[str], report: Report) -> None:
@@ -65,6 +74,12 @@ def check_database(name: str, database: Database, explicit: frozenset[str], repo
         for option in POSTGRESQL_OPTIONS:
             if option in explicit:
                 report(option, f"{option} concerns PostgreSQL only, and this is {database.scheme}.", "Leave it out.")
+    if database.scheme == "redis":
+        _check_redis(database, explicit, report)
+    else:
+        for option in REDIS_OPTIONS:
+            if option in explicit:
+                report(option, f"{option} concerns Redis only, and this is {database.scheme}.", "Leave it out.")
     if database.auth_query and not database.user:
         report("auth_query", "auth_query is set but there is no user to run it.", "Add user and password.")
     _check_tls_files(database, ("tls_ca", "tls_cert", "tls_key"), report)
@@ -86,8 +101,35 @@ def _check_tcp(database: Database, explicit: frozenset[str], report: Report) -> 
         report(option, f"{option} has no meaning for tcp.", remedy)
 
 
+_NOT_OF_REDIS: Final = ("pin_functions", "prepared_statements", "dead_man_s", "client_connection")
+
+
+def _check_redis(database: Database, explicit: frozenset[str], report: Report) -> None:
+    if not re.fullmatch("[0-9]{1,5}", database.database):
+        report("database", f"Redis has databases 0, 1, 2, but no {database.database!r}.", "Write redis://host:6379/0.")
+    if database.replicas:
+        report("replicas", "Replicas of Redis are not served.", "Leave replicas out.")
+    for option in _NOT_OF_REDIS:
+        if option in explicit:
+            report(option, f"{option} has no meaning for Redis.", "Leave it out.")
+    for name in database.allow_commands:
+        if name.upper() not in GATED_COMMANDS:
+            report(
+                "allow_commands",
+                f"allow_commands names {name}, which is not one of those that need it.",
+                f"They are {', '.join(sorted(GATED_COMMANDS))}.",
+            )
+
+
 def _check_budget(database: Database, report: Report) -> None:
     control = CONTROL_CONNECTIONS[database.scheme]
+    if database.scheme == "redis" and database.max_connections < 2:
+        report(
+            "max_connections",
+            "max_connections is 1, but of Redis one connection may block while another feeds it.",
+            "Set it to 2 or more.",
+        )
+        return
     if database.max_connections <= control:
         report(
             "max_connections",
@@ -154,6 +196,17 @@ def check_protocols(databases: Mapping[str, Database], report: Report) -> None:
                     "A server speaks one protocol: correct the port.",
                 )
                 break
+
+
+def check_one_redis(databases: Mapping[str, Database], report: Report) -> None:
+    """Redis' clients name no database but a number, so that there is one entry that they can mean."""
+    served = [name for name, database in databases.items() if database.scheme == "redis"]
+    for name in served[1:]:
+        report(
+            f"{name}.url",
+            f"{name} is a second Redis entry beside {served[0]}, and clients of Redis cannot name one.",
+            "Start another node for it.",
+        )
 
 
 class _Said:
@@ -386,7 +439,8 @@ def check_node(config: Config, report: Report) -> None:
 def _check_ports(config: Config, report: Report) -> None:
     listen = config.listen
     taken: dict[Address, str] = {}
-    served = {"mysql": listen.mysql, "postgres": listen.postgres, "http": listen.http, "admin": listen.admin}
+    served: dict[str, Address | None] = {"mysql": listen.mysql, "postgres": listen.postgres, "redis": listen.redis}
+    served |= {"http": listen.http, "admin": listen.admin}
     for name, address in served.items():
         if address is None or address.port == 0:
             continue
@@ -425,6 +479,7 @@ def check_file_limit(config: Config, limit: int, report: Report) -> None:
 _WITHOUT_TLS: Final = {
     "mysql": "Without TLS passed-through users can log in by the RSA exchange of caching_sha2_password only.",
     "postgresql": "Without TLS passed-through users cannot log in: clear passwords are asked for over TLS only.",
+    "redis": "Without TLS the passwords of passed-through users can be read on their way.",
 }
 
 
@@ -440,7 +495,7 @@ def advice(config: Config) -> list[Problem]:
                 "drain_timeout_s",
             )
         )
-    for scheme, listener in (("mysql", "mysql"), ("postgresql", "postgres")):
+    for scheme, listener in (("mysql", "mysql"), ("postgresql", "postgres"), ("redis", "redis")):
         address = config.listen.of(scheme)
         served = any(database.scheme == scheme for database in config.databases.values())
         if served and not is_loopback(address.host) and config.tls_cert is None:

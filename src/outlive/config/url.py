@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from outlive.config.addresses import Address, parse_address
 
-DEFAULT_PORTS: Final = {"mysql": 3306, "postgresql": 5432}
+DEFAULT_PORTS: Final = {"mysql": 3306, "postgresql": 5432, "redis": 6379}
 MAX_URL_CHARACTERS: Final = 8192  # a URL with a token of 2 KiB and a dozen hosts stays under it
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9]*)((?:\+[A-Za-z0-9]+)?)://")
@@ -23,9 +23,13 @@ _SCHEMES: Final = {
     "mariadb": "mysql",
     "postgresql": "postgresql",
     "postgres": "postgresql",
+    "redis": "redis",
+    "rediss": "redis",
+    "valkey": "redis",
+    "valkeys": "redis",
     "tcp": "tcp",
 }
-_LATER: Final = frozenset({"redis", "rediss", "valkey", "valkeys"})
+_WITH_TLS: Final = frozenset({"rediss", "valkeys"})
 _ESCAPE: Final = "Write special characters of user and password as %-escapes (@ is %40, / is %2F, ? is %3F)."
 
 # The drivers' names for TLS options (MySQL's command line, SQLAlchemy, libpq, JDBC).
@@ -154,6 +158,8 @@ def parse_url(url: str) -> DatabaseURL:
     if "@" in path or ("@" in query and "@" not in authority):
         raise UrlError("The URL has an @ after its host.", _ESCAPE)
     options = _query(query)
+    if url[:start].lower().removesuffix("://") in _WITH_TLS:
+        options.setdefault("tls", "verify-identity")  # as the clients of Redis mean it by this scheme
     login, _, hosts = authority.rpartition("@")
     user, colon, password = login.partition(":")
     if "/" in path[1:]:
@@ -177,14 +183,9 @@ def _scheme(url: str) -> tuple[str, int]:
     name = match[1].lower()
     if name in _SCHEMES:
         return _SCHEMES[name], match.end()
-    if name in _LATER:
-        raise UrlError(
-            "Redis comes in a later version.",
-            "This one serves postgresql:// and mysql://, and anything else as tcp:// without multiplexing.",
-        )
     raise UrlError(
         f"The scheme {name}:// is not known.",
-        "Write postgresql://, mysql:// or mariadb://; tcp://host:port for another protocol.",
+        "Write postgresql://, mysql://, mariadb://, redis:// or rediss://; tcp://host:port for another protocol.",
     )
 
 

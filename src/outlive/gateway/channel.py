@@ -11,6 +11,7 @@ from typing import Any
 from outlive.proxy.channel import Channel
 from outlive.proxy.mysql.channel import MySQLChannel
 from outlive.proxy.postgres.channel import PostgresChannel
+from outlive.proxy.redis.channel import RedisChannel
 
 
 class InProcessChannel(Channel):
@@ -48,4 +49,8 @@ class InProcessPostgresChannel(InProcessChannel, PostgresChannel):
 
 
 class InProcessMySQLChannel(InProcessChannel, MySQLChannel):
+    """See `InProcessChannel`."""
+
+
+class InProcessRedisChannel(InProcessChannel, RedisChannel):
     """See `InProcessChannel`."""

@@ -30,6 +30,8 @@ from outlive.proxy.mysql.services import MySQLServices
 from outlive.proxy.operator import Operator
 from outlive.proxy.postgres.assembly import PostgresAssembly
 from outlive.proxy.postgres.services import PostgresServices
+from outlive.proxy.redis.assembly import RedisAssembly
+from outlive.proxy.redis.services import RedisServices
 from outlive.proxy.sweep import sweep
 from outlive.proxy.tcp.assembly import TCPAssembly
 from outlive.proxy.tcp.services import TCPServices
@@ -79,10 +81,12 @@ class Node:
         self.stopped = asyncio.Event()
         mysql = MySQLAssembly(self.metrics, config.node)
         postgres = PostgresAssembly(self.metrics, config.node)
+        redis = RedisAssembly(self.metrics, config.node)
         tcp = TCPAssembly(self.metrics, config.node)
         self._wires = [
             Wire(mysql, MySQLServices(config, self.metrics, mysql.routes)),
             Wire(postgres, PostgresServices(config, self.metrics, postgres.routes)),
+            Wire(redis, RedisServices(config, self.metrics, redis.routes)),
             TCPWire(tcp, TCPServices(config, self.metrics, tcp.routes)),
         ]
         operator = Operator(self._wires, lambda: self.config, self.reload)

@@ -86,7 +86,7 @@ def test_tls_files_as_drivers_write_them() -> None:
         ("postgresql://h/db?target_session_attrs=any", "the hosts of a URL are writers"),
         ("postgresql://h:0/db", "port"),
         ("postgresql:///db", "no host"),
-        ("rediss://h", "Redis comes in a later version"),
+        ("redis://h/0/1", "more than one part"),
         ("tcp://h", "no valid port"),
         ("tcp://", "names no host"),
         ("mysql://", "no host"),

@@ -1,0 +1,1 @@
+"""What a client of Redis has done to its session, and so: multiplex, lease, answer locally or refuse."""

@@ -1,0 +1,40 @@
+"""The keys of a Redis server's pool."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Key(NamedTuple):
+    """Who a server connection is logged in as, in which database, and with which version of the protocol.
+
+    `held`: for what may block, or is kept to a client's end, of which there may be so many and no more. `attempt` sets
+    a connection apart that only tries a password (passthrough); 0 for all others.
+    """
+
+    user: str
+    database: int
+    protocol: int
+    held: bool = False
+    attempt: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.user}/{self.database}"
+
+
+_keys: dict[Key, Key] = {}
+_KEYS_MAX: Final = 100_000
+
+
+def key_of(user: str, database: int, protocol: int, *, held: bool = False) -> Key:
+    """The one Key with these values: the pool's fast way compares keys by identity."""
+    key = Key(user, database, protocol, held)
+    if len(_keys) >= _KEYS_MAX:
+        _keys.clear()
+    return _keys.setdefault(key, key)
+
+
+def as_key(key: object) -> Key:
+    """The pool is neutral and says Hashable; all keys of a Redis server's pool are these."""
+    assert isinstance(key, Key)
+    return key
