@@ -6,6 +6,7 @@ a store has lost its memory, as long as its clock has not.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Final
 
 from outlive.locks.state import (
@@ -275,4 +276,5 @@ class Turn:
     def _say(self, status: str, position: int = 0, grant: Grant | None = None) -> Outcome:
         lock = self.lock
         fence = grant.fence if grant is not None else lock.fence
-        return Outcome(status, position, lock.mode, fence, len(lock.pending), len(lock.grants), grant)  # type: ignore[arg-type]
+        told = copy(grant)  # the steps behind this one may change it
+        return Outcome(status, position, lock.mode, fence, len(lock.pending), len(lock.grants), told)  # type: ignore[arg-type]

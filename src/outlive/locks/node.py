@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from outlive.config.locks import Locks
 from outlive.config.model import Config
@@ -11,9 +12,11 @@ from outlive.gateway.answering import Answering
 from outlive.gateway.databases import Databases
 from outlive.locks.api import LocksApi
 from outlive.locks.postgres import PostgresStore
+from outlive.locks.redis.store import RedisStore, in_process
 from outlive.locks.service import Service
 from outlive.locks.state import US, Limits
 from outlive.locks.store import Store
+from outlive.proxy.redis.services import RedisServices
 from outlive.proxy.wire import Wire
 
 
@@ -27,7 +30,7 @@ def locks_api(answering: Answering, config: Callable[[], Config], wires: Sequenc
             return None
         services = answering.databases.services_of(locks.database)
         return Service(
-            _store(answering.databases, locks),
+            _store(answering.databases, services, locks),
             services.metrics,
             wake_s=locks.wake_s,
             recheck_s=locks.recheck_s,
@@ -37,9 +40,12 @@ def locks_api(answering: Answering, config: Callable[[], Config], wires: Sequenc
     return LocksApi(answering, service)
 
 
-def _store(databases: Databases, locks: Locks) -> Store:
+def _store(databases: Databases, services: Any, locks: Locks) -> Store:
     node = secrets.token_hex(6)
-    return PostgresStore(databases, locks.database, locks.table, node, limits_of(locks), locks.connections)
+    limits = limits_of(locks)
+    if isinstance(services, RedisServices):
+        return RedisStore(in_process(services), locks.table, node, limits, locks.connections)
+    return PostgresStore(databases, locks.database, locks.table, node, limits, locks.connections)
 
 
 def limits_of(locks: Locks) -> Limits:

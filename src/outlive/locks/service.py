@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
@@ -211,7 +212,11 @@ class Service:
         waiting = self._waiting.get(key)
         if waiting is None:
             return
-        self._versions[key] = applied.version
+        before, self._versions[key] = self._versions.get(key, 0), applied.version
+        if applied.version < before:
+            # The store has lost its memory, and with it the queue: those who wait here have their places again.
+            for waiter in waiting.values():
+                self.submit(key, waiter.step, partial(self._heard, waiter))
         if applied.due:
             due = self._loop.time() + max(0.0, (applied.due - applied.now) / US)
             self._due[key] = due
@@ -244,7 +249,7 @@ class Service:
             self._count += 1
             self.metrics.lock_waiters = self._count
         heappush(self._deadlines, found)
-        self.submit(key, step, lambda outcome: self._heard(found, outcome))
+        self.submit(key, step, partial(self._heard, found))
         self._tick_later()
         return found
 
