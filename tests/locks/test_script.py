@@ -49,7 +49,8 @@ STEPS = st.one_of(
     st.builds(Detach, WAITERS, st.just("s")),
     st.just(Look("s")),
 )
-TURNS = st.lists(st.tuples(st.sampled_from([0, 1, 1000, US, 2 * US, 5 * US]), NODES, st.lists(STEPS, min_size=1, max_size=4)), max_size=25)
+LATER = st.sampled_from([0, 1, 1000, US, 2 * US, 5 * US])
+TURNS = st.lists(st.tuples(LATER, NODES, st.lists(STEPS, min_size=1, max_size=4)), max_size=25)
 
 
 @pytest.fixture(scope="module")
