@@ -22,6 +22,7 @@ from outlive.observe.metrics import Metrics
 log = logging.getLogger("outlive.locks")
 
 _FORGET_S: Final = 60.0
+_IDLE_S: Final = 0.25
 _AGAIN_S: Final = 0.2
 _PATIENCE_S: Final = 5.0
 """How long a step is sent again to a store that fails, before it is told so."""
@@ -98,12 +99,14 @@ class Service:
         self._ready: dict[str, None] = {}
         self._under_way = 0
         self._count = 0
-        self._ticking = False
+        self._ticker: asyncio.TimerHandle | None = None
+        self._ticks_fast = False
         self._flushing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._listened_at = self._checked_at = self._forgot_at = self._loop.time()
         self._busy: set[str] = set()
         store.woken = self._woken
+        self._tick_later()
 
     @property
     def count(self) -> int:
@@ -250,7 +253,8 @@ class Service:
             self.metrics.lock_waiters = self._count
         heappush(self._deadlines, found)
         self.submit(key, step, partial(self._heard, found))
-        self._tick_later()
+        if not self._ticks_fast:
+            self._tick_later()
         return found
 
     def _heard(self, found: Waiting, outcome: Outcome | StoreFailure) -> None:
@@ -296,13 +300,14 @@ class Service:
     # -- time --------------------------------------------------------------------------------------
 
     def _tick_later(self) -> None:
-        if not self._ticking:
-            self._ticking = True
-            self._loop.call_later(self._wake_s, self._tick)
+        # Without waiters it only looks for the drain.
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._ticker = self._loop.call_later(self._wake_s if self._waiting else _IDLE_S, self._tick)
+        self._ticks_fast = bool(self._waiting)
 
     def _tick(self) -> None:
         """One for all waiters."""
-        self._ticking = False
         now = self._loop.time()
         if self.is_draining():
             self._drain()
@@ -324,8 +329,7 @@ class Service:
             if now - self._forgot_at >= _FORGET_S:
                 self._forgot_at = now
                 self._once("forget", self.store.forget)
-        if self._waiting or self._deadlines:
-            self._tick_later()
+        self._tick_later()
 
     def _drain(self) -> None:
         for others in list(self._waiting.values()):
