@@ -10,7 +10,7 @@ from tests.servers.processes import free_port
 from tests.servers.redis import RedisServer
 
 BUDGET = 5
-ACK_S = 0.5
+ACK_S = 2.0
 LOCKS = f"""
 [locks]
 database = "store"
@@ -89,7 +89,7 @@ class Place:
         text = configuration(
             {"store": self.house.url}, LOCKS + ORDERS, http="max_connections = 12000", locks=["*"], max_concurrency=5
         ).replace('databases = ["store"]', "")
-        text = f"max_clients = 200\n{text}"
+        text = f"max_clients = 200\ndrain_delay_s = 0.1\n{text}"
         return OutliveProcess(text, http_port=port, arguments=("--redis", f"127.0.0.1:{free_port()}"))
 
     def again(self, number: int) -> None:
