@@ -139,7 +139,7 @@ class LocksApi:
         if isinstance(said, Granted):
             return response(answers.answer(200, answers.granted(said)))
         if said is None:
-            position = 0 if found.anonymous else found.position
+            position = 0 if found.anonymous else max(found.position, 0)
             return response(answers.answer(202, answers.pending(position), close=service.is_draining()))
         return response(_refused(said))
 

@@ -68,7 +68,7 @@ class Events:
                 await _say(send, "error", _words(said), more=False)
                 return
             over = service.is_draining() or loop.time() >= until
-            place = 0 if over and self._anonymous else found.position
+            place = 0 if over and self._anonymous else max(found.position, 0)
             await _say(send, "pending", answers.pending(place), more=not over)
             if over:
                 return

@@ -36,7 +36,7 @@ class Waiting:
     `anonymous`: without an id nobody can ask for it again, so it keeps no place and no grant that it was not told of.
     """
 
-    __slots__ = ("anonymous", "answer", "deadline", "key", "position", "since", "step")
+    __slots__ = ("anonymous", "answer", "deadline", "is_late", "key", "position", "since", "step")
 
     def __init__(
         self, key: str, step: Wait, anonymous: bool, since: float, us: int, answer: asyncio.Future[Any]
@@ -47,7 +47,8 @@ class Waiting:
         self.since = since
         self.deadline = since + us / US
         self.answer = answer
-        self.position = 0
+        self.position = -1  # not heard of
+        self.is_late = False
 
     def tell(self, found: object) -> None:
         """Once."""
@@ -263,6 +264,8 @@ class Service:
             found.tell(outcome)
         else:
             found.position = outcome.position  # a grant is told with those of all waiters of the lock
+            if outcome.status == "pending" and (found.is_late or found.deadline <= self._loop.time()):
+                self.expire(found)
 
     def _leave(self, found: Waiting) -> None:
         others = self._waiting.get(found.key)
@@ -285,7 +288,10 @@ class Service:
             self.submit(found.key, _farewell(found), _ignore)
 
     def expire(self, found: Waiting) -> None:
-        """Its time is up."""
+        """Its time is up; but it is not told so before the store was asked at all."""
+        if found.position < 0:
+            found.is_late = True
+            return
         if not found.anonymous:
             self._leave(found)
             found.tell(None)
