@@ -35,9 +35,10 @@ PART = Part(
     "Locks",
     """\
 Each waiter waits for a signal of its own (over HTTP with an id, so at least once; asking again after 25 s), and
-releases come at a steady rate for waiters out of order. "ms" are from a release's first byte to the first byte of its waiter's
-answer. Memory is what resident memory grew by, for each waiter. BLPOP is the naive way: one connection to Redis a
-waiter, and a release that is lost where its waiter is dead. The load is Python too, in one process beside.""",
+releases come at a steady rate for waiters out of order. "ms" are from a release's first byte to the first byte of its
+waiter's answer. Memory is what resident memory grew by, for each waiter. Redis writes its append-only file at each
+command. BLPOP is the naive way: one connection to Redis a waiter, and a release that is lost where its waiter is dead.
+The load is Python too, in one process beside.""",
     {"locks": "Waiters and releases"},
 )
 

@@ -31,6 +31,7 @@ BUDGETS_S = {
     "reaper": 45.0,
     "tcp": 25.0,
     "gateway": 95.0,
+    "locks": 40.0,
 }
 DEFAULT_BUDGET_S = 60.0
 

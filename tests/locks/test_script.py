@@ -80,7 +80,7 @@ def test_the_script_and_the_model_agree(client: "redis.Redis", count: Any) -> No
     script = client.register_script(SCRIPT)
     calls = 0
 
-    @settings(max_examples=count(400, 5000), deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count(200, 5000), deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(TURNS)
     def compare(turns: list[tuple[int, str, list[Step]]]) -> None:
         nonlocal calls
