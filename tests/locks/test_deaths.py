@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from .asking import begin, insist, waited
+from .asking import ask, begin, insist, waited
 from .place import Place
 
 
@@ -126,12 +126,26 @@ class Traffic:
         assert self._failure is None, self._failure
 
 
+async def _killed_with_a_waiter_without_an_id(place: Place, number: int) -> None:
+    """The node that is killed has consumed nothing for who waits at it."""
+    other = [place.ports[1 - number]]
+    path = f"/v1/locks/anonymous-{place.nodes[number].pid}"
+    asked = await begin(place.ports[number], f"{path}/wait")
+    while (await ask(other[0], path, method="GET"))[1]["depth"] == 0:
+        await asyncio.sleep(0.01)
+    await asyncio.to_thread(place.nodes[number].kill)
+    asked.writer.close()
+    await insist(other, f"{path}/release", {"release_id": "r", "payload": number})
+    found = await waited(other, path.rpartition("/")[2], "living")
+    assert found["payload"] == number
+
+
 def test_nodes_and_the_store_end_and_nothing_is_lost(place: Place, count: Callable[[int, int], int]) -> None:
     traffic = Traffic(place)
     try:
         for turn in range(count(1, 10)):
             traffic.wait_for(20)
-            place.nodes[turn % 2].kill()
+            asyncio.run(_killed_with_a_waiter_without_an_id(place, turn % 2))
             traffic.wait_for(20)
             place.again(turn % 2)
             place.house.restart()

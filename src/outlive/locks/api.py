@@ -7,6 +7,7 @@ own, and costs the task that serves any request and one small object.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ from outlive.gateway.requests import read
 from outlive.locks import answers
 from outlive.locks.events import Events
 from outlive.locks.requests import (
+    ID,
     KEY_CHARACTERS,
     AckRequest,
     ReleaseRequest,
@@ -164,7 +166,7 @@ class LocksApi:
             most = self._config().locks.payload_max_bytes
             if len(payload.encode()) > most:
                 raise Failure(413, "payload_too_large", f"The payload is longer than payload_max_bytes ({most}).")
-            id = asked.release_id or request.headers.get("idempotency-key") or secrets.token_hex(16)
+            id = asked.release_id or _idempotency_key(request) or secrets.token_hex(16)
             step = Signal(id, payload, asked.ttl_ms * _US_A_MS, salt())
         return response(answers.of_outcome(await self._perform(service, key, step)))
 
@@ -187,6 +189,13 @@ class LocksApi:
     async def _remove(self, request: Request, key: str, service: Service) -> Response:
         step = Leave(request.path_params["id"], salt())
         return response(answers.of_outcome(await self._perform(service, key, step)))
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not re.match(ID, key):
+        raise bad_request("An Idempotency-Key is ASCII, 1 to 200 characters.")
+    return key
 
 
 def _refused(said: Any) -> Any:

@@ -55,6 +55,10 @@ def end_of(lock: Lock, limits: Limits) -> int:
     return max(times) + limits.linger_us
 
 
+def _is_consumed(grant: Grant) -> bool:
+    return grant.auto and grant.told
+
+
 class Turn:
     """Some steps on a lock, all at one time."""
 
@@ -79,7 +83,7 @@ class Turn:
         """See `Applied`."""
         if not self.lock.waiters:
             return 0
-        return min((grant.expires for grant in self.lock.grants if not grant.auto), default=0)
+        return min((grant.expires for grant in self.lock.grants if not _is_consumed(grant)), default=0)
 
     # -- what time does ----------------------------------------------------------------------------
 
@@ -89,7 +93,7 @@ class Turn:
         if over:
             lock.grants = [grant for grant in lock.grants if grant.expires > now]
             for grant in over:
-                if not grant.auto:
+                if not _is_consumed(grant):
                     self._put_back(grant)
         lock.pending = [release for release in lock.pending if release.expires > now]
         lock.waiters = [waiter for waiter in lock.waiters if waiter.stays_until > now]
@@ -151,7 +155,7 @@ class Turn:
             own_us = self.limits.ack_us if held.release is not None else held.lease_us
             held.expires = max(held.expires, now + own_us)
             held.node = step.node
-            held.told = True
+            held.told = held.told or not held.auto
             return self._say("granted", grant=held)
         found = next((waiter for waiter in lock.waiters if waiter.id == step.waiter), None)
         if found is None:
@@ -161,7 +165,7 @@ class Turn:
             lock.waiters.append(found)
             lock.mode = step.mode
         found.asks_until = asks_until
-        # Nobody would come back for what is consumed when it is granted.
+        # Nobody would come back for its place.
         found.stays_until = asks_until + (0 if step.auto else self.limits.grace_us)
         found.lease_us = step.lease_us
         found.node = step.node
@@ -217,6 +221,10 @@ class Turn:
             return self._say("duplicate" if over in self.lock.known else "stale")
         if held.release is None:
             held.told = True
+        elif held.auto:
+            # Kept for a while: its node gives it back if it sees that the waiter is gone.
+            held.told = True
+            held.expires = self.now + self.limits.ack_us
         else:
             self.lock.grants.remove(held)
             self._remember(over)

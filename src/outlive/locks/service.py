@@ -14,7 +14,7 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
-from outlive.locks.state import US, Applied, Detach, Grant, Leave, Look, Outcome, Step, Wait
+from outlive.locks.state import US, Ack, Applied, Detach, Grant, Leave, Look, Outcome, Step, Wait
 from outlive.locks.store import Store, StoreFailure
 from outlive.observe.log import fields
 from outlive.observe.metrics import Metrics
@@ -36,7 +36,7 @@ class Waiting:
     `anonymous`: without an id nobody can ask for it again, so it keeps no place and no grant that it was not told of.
     """
 
-    __slots__ = ("anonymous", "answer", "deadline", "is_late", "key", "position", "since", "step")
+    __slots__ = ("anonymous", "answer", "deadline", "is_granted", "is_late", "key", "position", "since", "step")
 
     def __init__(
         self, key: str, step: Wait, anonymous: bool, since: float, us: int, answer: asyncio.Future[Any]
@@ -48,6 +48,7 @@ class Waiting:
         self.deadline = since + us / US
         self.answer = answer
         self.position = -1  # not heard of
+        self.is_granted = False
         self.is_late = False
 
     def tell(self, found: object) -> None:
@@ -233,7 +234,19 @@ class Service:
     def _granted(self, found: Waiting, grant: Grant, now: int) -> None:
         self.metrics.lock_waits.observe(self._loop.time() - found.since)
         self._leave(found)
-        found.tell(Granted(grant, now))
+        found.is_granted = True
+        if grant.auto:
+            # At most once: it is consumed before the first byte of the answer, and only while this node lives.
+            self.submit(found.key, Ack(grant.id, salt()), partial(self._consumed, found, Granted(grant, now)))
+        else:
+            found.tell(Granted(grant, now))
+
+    @staticmethod
+    def _consumed(found: Waiting, granted: Granted, outcome: Outcome | StoreFailure) -> None:
+        if isinstance(outcome, StoreFailure):
+            found.tell(outcome)
+        else:
+            found.tell(granted if outcome.status == "acked" else None)
 
     # -- waiters -----------------------------------------------------------------------------------
 
@@ -289,6 +302,8 @@ class Service:
 
     def expire(self, found: Waiting) -> None:
         """Its time is up; but it is not told so before the store was asked at all."""
+        if found.is_granted:
+            return
         if found.position < 0:
             found.is_late = True
             return
@@ -332,9 +347,9 @@ class Service:
             if now - self._checked_at >= self._recheck_s:
                 self._checked_at = now
                 self._once("check", self._check)
-            if now - self._forgot_at >= _FORGET_S:
-                self._forgot_at = now
-                self._once("forget", self.store.forget)
+        if now - self._forgot_at >= _FORGET_S:
+            self._forgot_at = now
+            self._once("forget", self.store.forget)
         self._tick_later()
 
     def _drain(self) -> None:

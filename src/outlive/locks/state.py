@@ -57,7 +57,7 @@ class Release(Struct, array_like=True):
 class Waiter(Struct, array_like=True):
     """One in the queue. It asks until `asks_until` at `node`, and its place is kept until `stays_until`.
 
-    `auto`: what it is granted counts as consumed at once.
+    `auto`: it does not acknowledge, its node does before it answers; and it does not ask again.
     """
 
     id: str
@@ -71,7 +71,7 @@ class Waiter(Struct, array_like=True):
 class Grant(Struct, array_like=True):
     """What a waiter was given: a signal until it is acknowledged, a mutex until it is released, both until `expires`.
 
-    `told`: its holder has shown that it knows of it.
+    `told`: its holder has shown that it knows of it; what is `auto` is consumed by that.
     """
 
     id: str

@@ -100,15 +100,35 @@ def test_renewing_a_signal_is_more_time_for_it(lock):
     assert lock.ack(granted) == "acked"
 
 
-def test_what_is_consumed_at_once_is_never_given_again(lock):
+def test_what_its_node_consumed_is_never_given_again(lock):
     lock.signal("r")
     granted = lock.wait("w", auto=True)
     assert lock.wait("w", auto=True).grant.id == granted.grant.id  # the node's own question, sent again
+    assert [lock.ack(granted) for _ in range(2)] == ["acked", "acked"]
+    lock.wait("other")
+    assert lock.applied.due == 0
     lock.later(60)
     assert lock.wait("other").status == "pending"
 
 
-def test_one_that_is_consumed_at_once_keeps_no_place_without_asking(lock):
+def test_what_its_node_did_not_live_to_consume_goes_to_the_next(lock):
+    lock.wait("w", auto=True)
+    lock.wait("other")
+    lock.signal("r")
+    assert lock.holders() == ["w"]
+    lock.later(5)
+    assert lock.wait("other").status == "granted"
+
+
+def test_what_was_consumed_for_one_that_is_gone_is_given_back(lock):
+    lock.signal("r")
+    granted = lock.wait("w", auto=True)
+    lock.ack(granted)
+    assert lock.leave("w") == "left"
+    assert lock.wait("other").grant.release.payload == "1"
+
+
+def test_one_without_an_id_keeps_no_place_without_asking(lock):
     lock.wait("w", timeout=1, auto=True)
     lock.later(1)
     lock.signal("r")

@@ -65,7 +65,7 @@ local function expire()
   local over
   lock[GRANTS], over = kept(lock[GRANTS], EXPIRES)
   for _, grant in ipairs(over) do
-    if not grant[AUTO] then put_back(grant) end
+    if not (grant[AUTO] and grant[TOLD]) then put_back(grant) end
   end
   lock[PENDING] = kept(lock[PENDING], R_EXPIRES)
   lock[WAITERS] = kept(lock[WAITERS], STAYS)
@@ -143,7 +143,7 @@ function perform.wait(step)
     local own = held[OF] and limits[ACK] or held[LEASE]
     held[EXPIRES] = math.max(held[EXPIRES], now + own)
     held[NODE] = at
-    held[TOLD] = true
+    held[TOLD] = held[TOLD] or not held[AUTO]
     return say('granted', 0, held)
   end
   local found = first(lock[WAITERS], W_ID, id)
@@ -199,11 +199,14 @@ function perform.ack(step)
   local held = first(lock[GRANTS], ID, step[2])
   if not held then return say(lock[KNOWN][over] and 'duplicate' or 'stale') end
   dirty = true
-  if held[OF] then
+  if not held[OF] then
+    held[TOLD] = true
+  elseif held[AUTO] then
+    held[TOLD] = true
+    held[EXPIRES] = now + limits[ACK]
+  else
     lock[GRANTS] = without(lock[GRANTS], held)
     remember(over)
-  else
-    held[TOLD] = true
   end
   return say('acked')
 end
@@ -275,7 +278,7 @@ end
 
 local due, mine, others = 0, {}, {}
 for _, grant in ipairs(lock[GRANTS]) do
-  if #lock[WAITERS] > 0 and not grant[AUTO] and (due == 0 or grant[EXPIRES] < due) then due = grant[EXPIRES] end
+  if #lock[WAITERS] > 0 and not (grant[AUTO] and grant[TOLD]) and (due == 0 or grant[EXPIRES] < due) then due = grant[EXPIRES] end
   if grant[NODE] == node then mine[#mine + 1] = grant end
 end
 for name in pairs(granted_at) do
