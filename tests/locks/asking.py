@@ -64,7 +64,8 @@ async def insist(ports: Sequence[int], path: str, body: object) -> tuple[int, An
         port = ports[turn % len(ports)]
         turn += 1
         with contextlib.suppress(OSError, EOFError):
-            status, found = await asyncio.wait_for(ask(port, path, body), 30)
+            async with asyncio.timeout(30):  # wait_for may lose a cancellation that comes with the answer
+                status, found = await ask(port, path, body)
             if status < 500:
                 return status, found
         await asyncio.sleep(0.05)

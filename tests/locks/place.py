@@ -10,7 +10,7 @@ from tests.servers.processes import free_port
 from tests.servers.redis import RedisServer
 
 BUDGET = 5
-ACK_S = 2.0
+ACK_S = 1.2
 LOCKS = f"""
 [locks]
 database = "store"
