@@ -82,15 +82,17 @@ class Place:
         self.kind = kind
         self.house = HOUSES[kind]()
         self._ports = [free_port() for _ in range(nodes)]
-        self.nodes = [self.start(port) for port in self._ports]
+        self.nodes = [self.start(port, wait=False) for port in self._ports]
+        for node in self.nodes:
+            node.wait_ready()
 
-    def start(self, port: int) -> OutliveProcess:
+    def start(self, port: int, *, wait: bool = True) -> OutliveProcess:
         """A node; again on the same port after one that has ended."""
         text = configuration(
             {"store": self.house.url}, LOCKS + ORDERS, http="max_connections = 12000", locks=["*"], max_concurrency=5
         ).replace('databases = ["store"]', "")
         text = f"max_clients = 200\ndrain_delay_s = 0.1\n{text}"
-        return OutliveProcess(text, http_port=port, arguments=("--redis", f"127.0.0.1:{free_port()}"))
+        return OutliveProcess(text, http_port=port, arguments=("--redis", f"127.0.0.1:{free_port()}"), wait=wait)
 
     def again(self, number: int) -> None:
         """The node that has ended is back."""
