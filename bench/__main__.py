@@ -1,6 +1,7 @@
 """`python -m bench [mysql|postgres|tcp|redis] [WHAT ...]`: measure, show, and write bench/RESULTS.md.
 
 `python -m bench http`: SQL over HTTP beside the wire port, a connection for each request and a bare endpoint (http.py).
+`python -m bench locks`: thousands of waiters and steady releases, beside BLPOP (locks.py).
 `python -m bench login`: the login service, 1,000 functions bursting after idle (login.py).
 `python -m bench storm [WHAT ...]`: a thousand functions that vanish, under every remedy (storm.py).
 """
@@ -8,13 +9,14 @@
 import argparse
 import sys
 
-from . import http, login, mysql, postgres, redis, report, storm, tcp
+from . import http, locks, login, mysql, postgres, redis, report, storm, tcp
 from .rounds import Options
 
 PROTOCOLS = {"mysql": mysql, "postgres": postgres, "tcp": tcp, "redis": redis}
 PARTS = [protocol.PART for protocol in PROTOCOLS.values()]
 WHAT = list(dict.fromkeys(name for part in PARTS for name in part.headings))
-ALL_PARTS = [*PARTS, http.PART, login.PART]
+ALL_PARTS = [*PARTS, http.PART, login.PART, locks.PART]
+ALONE = {"http": http.section, "locks": locks.section, "login": login.section}
 
 
 def main() -> None:
@@ -23,8 +25,9 @@ def main() -> None:
         storm.main(sys.argv[2:])
         return
     command = " ".join(["python -m bench", *sys.argv[1:]])
-    if sys.argv[1:2] in (["http"], ["login"]):
-        section, is_kept = {"http": http, "login": login}[sys.argv[1]].section(sys.argv[2:])
+    alone = ALONE.get(sys.argv[1] if len(sys.argv) > 1 else "")
+    if alone is not None:
+        section, is_kept = alone(sys.argv[2:])
         show(section)
         if is_kept:
             report.write(ALL_PARTS, section, command=command)

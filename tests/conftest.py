@@ -35,6 +35,7 @@ BUDGETS_S = {
     "tcp": 28.0,
     "redis": 70.0,
     "gateway": 137.0,
+    "locks": 40.0,
 }
 DEFAULT_BUDGET_S = 60.0
 

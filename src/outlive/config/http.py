@@ -162,7 +162,14 @@ class Principal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         tuple[str, ...],
         Meta(
             max_length=1000,
-            description="The databases it may send SQL to, by NAME; also `NAME.ro`. None: operations only.",
+            description="The databases it may send SQL or commands to, by NAME; also `NAME.ro`.",
+        ),
+    ] = ()
+    locks: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=1000,
+            description="The locks it may use (docs/locks.md), by key; `orders-*` is all whose key begins so.",
         ),
     ] = ()
     database_users: Annotated[

@@ -26,6 +26,7 @@ from outlive.config.database import (
 from outlive.config.errors import ConfigError, Problem
 from outlive.config.http import Http, Principal
 from outlive.config.jwt import Jwt
+from outlive.config.locks import Locks
 from outlive.config.model import Config, Database, Listen
 from outlive.config.operation_rules import check_operations
 from outlive.config.operations import Operation
@@ -34,6 +35,7 @@ from outlive.config.options import (
     HTTP_OPTIONS,
     JWT_OPTIONS,
     LISTEN_OPTIONS,
+    LOCKS_OPTIONS,
     OPERATION_OPTIONS,
     PRINCIPAL_OPTIONS,
     REQUIRED,
@@ -45,6 +47,7 @@ from outlive.config.rules import (
     check_database,
     check_file_limit,
     check_issuers,
+    check_locks,
     check_node,
     check_one_redis,
     check_principals,
@@ -58,6 +61,8 @@ from outlive.config.url import UrlError, parse_url
 MAX_FILE_BYTES: Final = 1024 * 1024  # ten thousand databases' worth; more is a wrong file
 ENVIRONMENT: Final = "environment"
 COMMAND_LINE: Final = "command line"
+_TABLES: Final = frozenset(("databases", "listen", "http", "principals", "statements", "jwt", "locks", "operations"))
+"""The names at the top of the file that are no options."""
 
 _Target = tuple[Mapping[str, Option], dict[str, object]]  # the options that are known, and where values go
 
@@ -103,6 +108,7 @@ class _Loading:
         self.top: dict[str, object] = {}
         self.listen: dict[str, object] = {}
         self.http: dict[str, object] = {}
+        self.locks: dict[str, object] = {}
         self.principals: dict[str, Principal] = {}
         self.statements: dict[str, str] = {}
         self.jwt: dict[str, Jwt] = {}
@@ -141,7 +147,7 @@ class _Loading:
     def take_top(self, environ: Mapping[str, str], flags: Mapping[str, str]) -> None:
         """The node's own options and listeners, from all three sources."""
         for name, value in self.tree.items():
-            if name not in ("databases", "listen", "http", "principals", "statements", "jwt", "operations"):
+            if name not in _TABLES:
                 self._take_one(name, value, False, (CONFIG_OPTIONS, self.top), self._in_file(name))
         listen = self.tree.get("listen", {})
         if not isinstance(listen, dict):
@@ -170,6 +176,7 @@ class _Loading:
         self._take_jwt()
         self._take_operations()
         self._take_table(self.tree.get("http", {}), HTTP_OPTIONS, self.http, "http")
+        self._take_table(self.tree.get("locks", {}), LOCKS_OPTIONS, self.locks, "locks")
         principals = self.tree.get("principals", {})
         if not isinstance(principals, dict):
             self._in_file("principals")("", "principals must be tables.", "Write [principals.NAME].")
@@ -284,11 +291,13 @@ class _Loading:
                 principals=self.principals,
                 statements=self.statements,
                 jwt=self.jwt,
+                locks=Locks(**cast(Any, self.locks)),
                 operations=self.operations,
                 origin=origin,
             )
             check_issuers(found, report)
             check_principals(found, report)
+            check_locks(found, report)
             check_operations(found, report)
             check_node(found, report)
             check_file_limit(found, file_limit, report)

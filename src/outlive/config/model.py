@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from outlive.config.addresses import Address
 from outlive.config.http import Http, Principal
 from outlive.config.jwt import Jwt
+from outlive.config.locks import Locks
 from outlive.config.operations import Operation
 from outlive.config.origin import Origin
 from outlive.config.secrets import EMPTY, Secret
@@ -550,6 +551,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     principals: dict[str, Principal] = {}
     statements: dict[str, str] = {}
     jwt: dict[str, Jwt] = {}
+    locks: Locks = Locks()
     operations: dict[str, Operation] = {}
 
     max_clients: Annotated[

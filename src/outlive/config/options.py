@@ -12,6 +12,7 @@ from outlive.config.addresses import Address
 from outlive.config.content import ContentRules, TableRules
 from outlive.config.http import Http, Principal
 from outlive.config.jwt import Jwt
+from outlive.config.locks import Locks
 from outlive.config.model import Config, Database, Listen
 from outlive.config.operations import Operation, Parameter, Step
 from outlive.config.secrets import Secret
@@ -99,6 +100,7 @@ DATABASE_OPTIONS: Final = options_of(Database)
 HTTP_OPTIONS: Final = options_of(Http)
 CONTENT_OPTIONS: Final = options_of(ContentRules)
 JWT_OPTIONS: Final = options_of(Jwt)
+LOCKS_OPTIONS: Final = options_of(Locks)
 TABLE_OPTIONS: Final = options_of(TableRules)
 PRINCIPAL_OPTIONS: Final = options_of(Principal)
 OPERATION_OPTIONS: Final = options_of(Operation)

@@ -18,6 +18,7 @@ from outlive.config.options import (
     HTTP_OPTIONS,
     JWT_OPTIONS,
     LISTEN_OPTIONS,
+    LOCKS_OPTIONS,
     OPERATION_OPTIONS,
     PARAMETER_OPTIONS,
     PRINCIPAL_OPTIONS,
@@ -132,6 +133,7 @@ def reference() -> str:
             '`item = "SELECT ..."`.',
             CONTENT_OPTIONS,
         ),
+        _section("## [locks]", "The wait and release service (docs/locks.md).", LOCKS_OPTIONS),
         _section("## [jwt.NAME]", "An issuer of JSON Web Tokens, for `jwt` of principals.", JWT_OPTIONS),
         _section("## [principals.NAME.rules.tables.TABLE]", "What may be done with a table.", TABLE_OPTIONS),
         _section(

@@ -309,8 +309,9 @@ def check_principals(config: Config, report: Report) -> None:
                     f"{name} and {seen[key]} have the same key.",
                     "Give each principal a key of its own.",
                 )
-        if not principal.databases and not any({name, "*"} & {*of.principals} for of in config.operations.values()):
-            report(path, f"{name} has no databases, and no operation names it.", "Add databases, or an operation.")
+        is_named = any({name, "*"} & {*operation.principals} for operation in config.operations.values())
+        if not principal.databases and not principal.locks and not is_named:
+            report(path, f"{name} has no databases, no locks, and no operation names it.", "Say what it may use.")
         _check_database_users(config, name, report)
         _check_access_keys(config, name, report)
         _check_redis_rights(config, name, report)
@@ -340,6 +341,23 @@ def check_principals(config: Config, report: Report) -> None:
                 )
             elif asked not in config.databases and not database.replicas:
                 report(f"{path}.databases", f"{asked} has no replicas.", "Leave .ro out, or add replicas.")
+
+
+def check_locks(config: Config, report: Report) -> None:
+    """Where locks are kept."""
+    name = config.locks.database
+    for principal, found in config.principals.items():
+        if found.locks and not name:
+            report(f"principals.{principal}.locks", "There is no store of locks.", "Add database to [locks].")
+    if not name:
+        return
+    database = config.databases.get(name)
+    if database is None:
+        report("locks.database", f"There is no database {name}.", "Name one of the configuration.")
+    elif database.scheme not in ("postgresql", "redis"):
+        report("locks.database", f"{name} is {database.scheme}.", "Locks are kept in PostgreSQL or Redis.")
+    elif database.scheme == "postgresql" and not database.user:
+        report("locks.database", f"{name} has no user.", f"Add user and password to [databases.{name}].")
 
 
 def _check_database_users(config: Config, name: str, report: Report) -> None:

@@ -16,6 +16,7 @@ from outlive.gateway.planetscale.api import PlanetScale
 from outlive.gateway.rds.api import RdsDataApi
 from outlive.gateway.upstash.api import Upstash
 from outlive.gateway.users import DatabaseUsers
+from outlive.locks.node import locks_api
 from outlive.proxy.postgres.services import PostgresServices
 from outlive.proxy.redis.services import RedisServices
 from outlive.proxy.wire import Wire
@@ -35,9 +36,11 @@ def routes(config: Callable[[], Config], wires: Sequence[Wire]) -> list[BaseRout
         PlanetScale(answering, users),
         RdsDataApi(answering),
     )
+    locks = locks_api(answering, config, wires)
     return [
         *(route for each in upstash for route in each.routes()),
         *Api(answering).routes(),
+        *locks.routes(),
         *Declared(answering).routes(),
         *(route for dialect in dialects for route in dialect.routes()),
         *(route for each in upstash for route in each.paths()),

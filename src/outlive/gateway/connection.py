@@ -85,6 +85,10 @@ class HttpConnection(HttpToolsProtocol):
             self.flow.resume_reading()  # paused behind a long body, where its end would not be seen
         return True
 
+    def has_left(self) -> bool:
+        """Whether the caller has gone."""
+        return self._has_left
+
     def unwatch(self) -> None:
         """Nobody minds any more."""
         self._leave = None

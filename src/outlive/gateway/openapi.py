@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from outlive.gateway.requests import Batch, Begin, InTransaction, Query
+from outlive.locks import openapi as locks
 
 _REQUESTS: Final[dict[str, tuple[Any, str, str]]] = {
     "/v1/query": (Query, "Result", "Runs one statement."),
@@ -29,10 +30,10 @@ _EXAMPLES: Final[dict[str, Any]] = {
 _ERRORS: Final = {
     "400": "The request is wrong, the database refused the statement, or its `outcome` is unknown.",
     "401": "No valid API key.",
-    "403": "The principal may not use this database, or its rules refuse the statement (`rule`).",
-    "404": "No such database or transaction, or SQL over HTTP is off.",
-    "409": "The transaction is busy, or over.",
-    "405": "The path takes POST only.",
+    "403": "The principal may not use this database or lock, or its rules refuse the statement (`rule`).",
+    "404": "No such database or transaction, or SQL over HTTP or the locks are off.",
+    "409": "The transaction is busy, or over; the grant is over, or the lock is of the other mode.",
+    "405": "The path takes another method.",
     "408": "The request did not come in time.",
     "413": "The request is too large.",
     "422": "The Idempotency-Key came with another request before.",
@@ -84,16 +85,19 @@ _ANSWERS: Final[dict[str, Any]] = {
 
 def openapi(version: str) -> dict[str, Any]:
     """The whole document."""
-    types = [type for type, _, _ in _REQUESTS.values() if type is not None]
+    types = [*(type for type, _, _ in _REQUESTS.values() if type is not None), *locks.TYPES]
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Outlive", "version": version, "description": "SQL over HTTP."},
+        "info": {"title": "Outlive", "version": version, "description": "SQL over HTTP, and locks."},
         "security": [{"api_key": []}],
-        "paths": {path: {"post": _operation(path, *what)} for path, what in _REQUESTS.items()},
+        "paths": {
+            **{path: {"post": _operation(path, *what)} for path, what in _REQUESTS.items()},
+            **locks.paths(_errors()),
+        },
         "components": {
             "securitySchemes": {"api_key": {"type": "http", "scheme": "bearer"}},
-            "schemas": {**schemas, **_ANSWERS},
+            "schemas": {**schemas, **_ANSWERS, **locks.ANSWERS},
         },
     }
 
@@ -119,6 +123,9 @@ def _responses(path: str, answer: str) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{answer}"}}}
     if path.endswith("/query"):
         content["application/x-ndjson"] = {"schema": _TEXT}
+    return {"200": {"description": "It ran.", "content": content}, **_errors()}
+
+
+def _errors() -> dict[str, Any]:
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    errors = {status: {"description": words, "content": error} for status, words in _ERRORS.items()}
-    return {"200": {"description": "It ran.", "content": content}, **errors}
+    return {status: {"description": words, "content": error} for status, words in _ERRORS.items()}

@@ -30,10 +30,12 @@ _NODE_TALLIES: Final[tuple[tuple[str, str, str, Callable[[Metrics], Mapping[str,
     ("outlive_clients_refused", "Connections closed before a login.", "reason", lambda m: m.refused),
     ("outlive_client_logins_refused", "Logins of clients that failed.", "reason", lambda m: m.logins_refused),
     ("outlive_rules_refused", "Statements over HTTP that rules refused.", "rule", lambda m: m.rules_refused),
+    ("outlive_lock_steps", "Steps on locks, by what became of them.", "status", lambda m: m.lock_steps),
     ("outlive_errors", "Errors that Outlive itself gave clients.", "kind", lambda m: m.errors),
 )
 _NODE_GAUGES: Final[tuple[tuple[str, str, Callable[[Metrics], float]], ...]] = (
     ("outlive_clients", "Client connections.", lambda m: m.clients),
+    ("outlive_lock_waiters", "Callers that wait for a lock.", lambda m: m.lock_waiters),
     ("outlive_draining", "1 while the node drains.", lambda m: m.draining),
 )
 _SERVER_COUNTERS: Final[tuple[tuple[str, str, Value], ...]] = (
@@ -89,6 +91,9 @@ class MetricsCollector(Collector):
             for key, count in tally(metrics).items():
                 family.add_metric([key], count)
             yield family
+        locks = HistogramMetricFamily("outlive_lock_wait_seconds", "Waits for a lock, of those that were granted it.")
+        locks.add_metric([], _buckets(metrics.lock_waits), metrics.lock_waits.sum_s)
+        yield locks
 
 
 def _of_servers(servers: list[ServerMetrics]) -> Iterable[Metric]:

@@ -133,6 +133,9 @@ class Metrics:
         "draining",
         "errors",
         "evictions",
+        "lock_steps",
+        "lock_waiters",
+        "lock_waits",
         "logins_ok",
         "logins_refused",
         "refused",
@@ -156,6 +159,9 @@ class Metrics:
         self.reloads_ok = 0
         self.reloads_failed = 0
         self.rules_refused = Tally()  # statements over HTTP that a principal's rules refused, by rule
+        self.lock_waiters = 0  # of now
+        self.lock_steps = Tally()  # steps on locks by what became of them: granted, pending, released, ...
+        self.lock_waits = Histogram()  # from a waiter's question to its grant
         self.servers: dict[str, ServerMetrics] = {}
 
     def server(self, name: str) -> ServerMetrics:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from outlive.config import Address, Config, ConfigError, Origin, load, reload
 from outlive.config.database import database_of_table
+from outlive.config.locks import may_use
 from outlive.config.options import DATABASE_OPTIONS
 from outlive.config.rules import advice, descriptors_needed
 
@@ -447,6 +448,34 @@ def test_wrong_principals(tmp_path: Path, text: str, part: str) -> None:
     problems = refused(tmp_path, text)
     assert any(part in problem for problem in problems), problems
     assert "the-key-itself" not in str(problems)
+
+
+LOCKS = """
+[locks]
+database = "shop"
+ack_timeout_s = 2.5
+[principals.locker]
+api_key_sha256 = ["{key}"]
+locks = ["orders-*", "one"]
+""".replace("{key}", "b" * 64)
+
+
+def test_locks(tmp_path: Path) -> None:
+    text = SHOP.replace("mysql:", "postgresql:") + LOCKS
+    config = from_text(tmp_path, text)
+    assert (config.locks.database, config.locks.ack_timeout_s) == ("shop", 2.5)
+    locks = config.principals["locker"].locks
+    assert all(may_use(locks, key) for key in ("orders-1", "orders-", "one"))
+    assert not any(may_use(locks, key) for key in ("orders", "one2", "*"))
+    for change, part in (
+        (('"shop"', '"none"'), "There is no database none."),
+        (('database = "shop"', ""), "There is no store of locks."),
+        (("ack_timeout_s", "acks"), "acks"),
+        (("postgresql:", "mysql:"), "shop is mysql."),
+        (("locks = [", "other = ["), "other"),
+    ):
+        problems = refused(tmp_path, text.replace(*change))
+        assert any(part in problem for problem in problems), (part, problems)
 
 
 def test_entries_of_other_protocols(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def test_the_page_is_what_the_model_says() -> None:
 
 
 def test_every_option_is_described() -> None:
-    tables = {"listen", "databases", "http", "principals", "statements", "jwt", "operations", "origin"}
+    tables = {"listen", "databases", "http", "principals", "statements", "jwt", "locks", "operations", "origin"}
     assert set(CONFIG_OPTIONS) == set(Config.__struct_fields__) - tables
     assert set(LISTEN_OPTIONS) == set(Listen.__struct_fields__)
     assert set(DATABASE_OPTIONS) == set(Database.__struct_fields__)

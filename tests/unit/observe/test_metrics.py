@@ -36,6 +36,7 @@ def test_every_counter_shows() -> None:
         "reloads_ok": "reloads_total",
         "reloads_failed": "reloads_failed_total",
         "draining": "draining",
+        "lock_waiters": "lock_waiters",
     }
     servers = {
         "leases": "leases_total",
@@ -59,6 +60,7 @@ def test_every_counter_shows() -> None:
         "logins_refused": "client_logins_refused_total",
         "errors": "errors_total",
         "rules_refused": "rules_refused_total",
+        "lock_steps": "lock_steps_total",
     }
     for attribute, name in tallies.items():
         getattr(metrics, attribute).add("some", 3)
@@ -88,7 +90,8 @@ def test_every_counter_shows() -> None:
             {("db:3306", "some"): value},
             {("some", "db:3306"): value},
         )
-    shown = set(node) | set(tallies) | {"servers"}
+    assert found[("outlive_lock_wait_seconds_count",)] == 0
+    shown = set(node) | set(tallies) | {"lock_waits", "servers"}
     assert shown == set(Metrics.__slots__), "an attribute that no test and no scrape sees"
     assert set(servers) | set(server_tallies) | {"name", "snapshot", "waits"} == set(type(server).__slots__)
 
