@@ -34,7 +34,7 @@ BUDGETS_S = {
     "login_service": 22.0,
     "tcp": 28.0,
     "redis": 70.0,
-    "gateway": 137.0,
+    "gateway": 150.0,
     "locks": 40.0,
 }
 DEFAULT_BUDGET_S = 60.0

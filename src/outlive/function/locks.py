@@ -102,7 +102,7 @@ def _until(ask: Ask, until: float, what: str) -> Talk[Mapping[str, Any]]:
     refusals = 0
     while True:
         reply = yield ask
-        if reply is not None and reply.status not in _AGAIN:
+        if reply is not None and not _is_again(reply):
             return _judged(reply)
         refusals += 1
         pause = pause_s(refusals)
@@ -111,11 +111,21 @@ def _until(ask: Ask, until: float, what: str) -> Talk[Mapping[str, Any]]:
         yield pause
 
 
+def _is_again(reply: Reply) -> bool:
+    """Whether the same is to be sent again: it has not run, or nobody knows, and its id lets it run once."""
+    return reply.status in _AGAIN or (reply.status == 400 and _error(reply).get("outcome") == "unknown")
+
+
+def _error(reply: Reply) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = reply.json().get("error", {})
+    return found
+
+
 def _judged(reply: Reply) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = reply.json()
     if reply.status < 300:
+        found: Mapping[str, Any] = reply.json()
         return found
-    error = found.get("error", {})
+    error = _error(reply)
     code, message = error.get("code", f"http_{reply.status}"), error.get("message", "The node refused.")
     raise (LockLost if code == "stale" else LockError)(code, message)
 
@@ -135,7 +145,7 @@ def _wait(key: str, mode: str, lease_s: float, until: float) -> Talk[Mapping[str
         reply = yield Ask("POST", _path(key, "/wait"), body, poll_s + ANSWER_S)
         if reply is not None and reply.status == 200:
             return reply.json()
-        if reply is not None and reply.status not in (202, *_AGAIN):
+        if reply is not None and reply.status != 202 and not _is_again(reply):
             _judged(reply)
         # The first is asked again at once: a node that stops has said "pending" early.
         refusals = 0 if reply is not None and reply.status == 202 and poll_s > 1 else refusals + 1

@@ -86,4 +86,4 @@ def away(failure: StoreFailure) -> Failure:
     if not failure.ran:
         return Failure(503, "store_unavailable", failure.message)
     text = "The store was lost while it was at work: send it again with the same id, which does it once."
-    return Failure(502, "connection_lost", text, outcome="unknown")
+    return Failure(400, "connection_lost", text, outcome="unknown")

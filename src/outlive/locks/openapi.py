@@ -9,7 +9,7 @@ from outlive.locks.requests import AckRequest, ReleaseRequest, RenewRequest, Wai
 TYPES: Final = (WaitRequest, ReleaseRequest, AckRequest, RenewRequest)
 _TEXT: Final = {"type": "string"}
 _COUNT: Final = {"type": "integer", "minimum": 0}
-_STATUSES: Final = ("400", "401", "403", "404", "405", "408", "409", "413", "429", "431", "500", "502", "503")
+_STATUSES: Final = ("400", "401", "403", "404", "405", "408", "409", "413", "429", "431", "503")
 _KEY: Final = {
     "name": "key",
     "in": "path",

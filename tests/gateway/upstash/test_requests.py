@@ -43,7 +43,7 @@ def test_words_are_as_written(node: Upstash) -> None:
         assert (answer.status, answer.json["error"][:4]) == (400, "ERR "), wrong
     for wrong in (b"[]", b"[[]]", b'["GET", "a"]', b"{}"):
         assert node.call("POST", "/pipeline", wrong).status == 400, wrong
-    assert node.call("GET", "/").status == 400
+    assert node.call("GET", "/").status == 405
 
 
 def test_errors_stand_where_they_belong(node: Upstash) -> None:
