@@ -1,7 +1,8 @@
 """Where a statement has named parameters: `:name`.
 
 What stands in quotes, comments and dollar quotes is left alone, and so are `::` casts and `:=`. A name that begins with
-a digit may also be the bound of an array's slice: who asks decides.
+a digit may also be the bound of an array's slice: who asks decides. What is not closed goes on to the end: were it no
+literal, each of its characters would be tried as the beginning of another one.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import Final
 
 _NAME: Final = r":(?P<name>[A-Za-z0-9_]\w*)"
 POSTGRES: Final = re.compile(
-    r"""(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'      # escapes with backslashes
-      | '(?:[^']|'')*' | "(?:[^"]|"")*"
-      | (?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
+    r"""(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*(?:'|\\?\Z)      # escapes with backslashes
+      | '(?:[^']|'')*(?:'|\Z) | "(?:[^"]|"")*(?:"|\Z)
+      | (?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)
       | --[^\n]* | (?P<comment>/\*)
       | ::"""
     + "|"
@@ -22,7 +23,7 @@ POSTGRES: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 MYSQL: Final = re.compile(
-    r"""'(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | `(?:[^`]|``)*`
+    r"""'(?:[^'\\]|\\.|'')*(?:'|\\?\Z) | "(?:[^"\\]|\\.|"")*(?:"|\\?\Z) | `(?:[^`]|``)*(?:`|\Z)
       | --(?=[\s\x00-\x1f]|$)[^\n]* | \#[^\n]* | /\*.*?(?:\*/|\Z)
       | :="""
     + "|"

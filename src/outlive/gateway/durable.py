@@ -33,7 +33,8 @@ _LOCKED: Final = frozenset(("55P03", "57014"))
 _LOCK_WAIT: Final = 1205
 """ER_LOCK_WAIT_TIMEOUT."""
 
-_SPACE: Final = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*(?!M?!).*?\*/|\()*"
+# Possessive (`*+`): what matched is not tried again, as many comments could be divided in 2 ** many ways.
+_SPACE: Final = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*(?!M?!).*?\*/|\()*+"
 _POSTGRESQL_REFUSED: Final = re.compile(
     _SPACE + r"(?:(?:COMMIT|END|ABORT|BEGIN|START|PREPARE)\b|ROLLBACK\b(?!\s+(?:WORK\s+|TRANSACTION\s+)?TO\b))",
     re.IGNORECASE | re.DOTALL,

@@ -7,14 +7,13 @@ from typing import Final, Literal
 
 Boundary = Literal["begin", "begin read only", "commit", "rollback"]
 
-_IGNORED: Final = r"(?:\s|/\*(?![!M]).*?\*/|--\s[^\n]*(?:\n|\Z)|\#[^\n]*(?:\n|\Z))*"
+_IGNORED: Final = r"\s|/\*(?![!M]).*?\*/|--(?=\s)[^\n]*(?:\n|\Z)|\#[^\n]*(?:\n|\Z)"
+# Possessive (`*+`): what matched is not tried again, as many comments could be divided in 2 ** many ways.
 _BOUNDARY: Final = re.compile(
-    _IGNORED
+    rf"(?:{_IGNORED})*+"
     + r"(?:(?P<begin>BEGIN(?:\s+WORK)?|START\s+TRANSACTION(?:\s+READ\s+(?:WRITE|(?P<only>ONLY)))?)"
     + r"|(?P<commit>COMMIT(?:\s+WORK)?)|(?P<rollback>ROLLBACK(?:\s+WORK)?))"
-    + r"(?:;|"
-    + _IGNORED[3:-2]
-    + r")*\Z",
+    + rf"(?:;|{_IGNORED})*+\Z",
     re.IGNORECASE | re.DOTALL,
 )
 _LONGEST: Final = 1000

@@ -41,16 +41,18 @@ _NAME_BYTES: Final = 63  # PostgreSQL cuts what is longer; two names must not be
 
 _SPACE: Final = re.compile(r"[ \t\r\n]+")
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
-_NUMBER: Final = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _MYSQL_BITS: Final = re.compile(r"0x[0-9a-fA-F]+|0b[01]+")
-_PARAMETER: Final = re.compile(r"\$\d+")
+_PARAMETER: Final = re.compile(r"\$[0-9]+")
 _DOLLAR: Final = re.compile(r"\$((?:[A-Za-z_][A-Za-z0-9_]*)?)\$")
 _QUOTED_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"'`\\.]+")
 _PLAIN: Final = {True: re.compile(r"(?:[^'\\]|\\.|'')*", re.DOTALL), False: re.compile(r"(?:[^']|'')*")}
 _DOUBLE: Final = {True: re.compile(r'(?:[^"\\]|\\.|"")*', re.DOTALL), False: re.compile(r'(?:[^"]|"")*')}
 _EDGE: Final = re.compile(r"/\*|\*/")
 
-_POSTGRES_RUN: Final = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
+_POSTGRES_RUN: Final = re.compile(r"(?:(?!--|/\*)[-+*/<>=~!@#%^&|`?])+")  # a comment ends one
+_RUN_MAX: Final = 16
+"""A longer run of these characters would be looked at once more for each of them."""
 _POSTGRES_SPECIAL: Final = frozenset("~!@#%^&|`?")
 _POSTGRES_OPERATORS: Final = words(
     "+ - * / % ^ < > = <= >= <> != || ~ ~* !~ !~* ~~ !~~ & | # << >> -> ->> #> #>> @> <@ ? ?| ?& && @@ @"
@@ -105,7 +107,7 @@ class _Canon:
             self._name(at)
         elif found := _WORD.match(sql, at):
             self._word(found[0], found.end())
-        elif here.isascii() and (here.isdigit() or (here == "." and sql[at + 1 : at + 2].isdigit())):
+        elif _NUMBER.match(sql, at):
             self._number()
         elif here == "$" and not self.mysql:
             self._dollar()
@@ -234,12 +236,13 @@ class _Canon:
         found = _POSTGRES_RUN.match(self.sql, self.at)
         if found is None:
             raise Refused("text", "a character that is not known")
-        run = re.split(r"--|/\*", found[0], maxsplit=1)[0]
+        run = found[0]
+        if len(run) > _RUN_MAX:
+            raise Refused("operator")
         # An operator of several characters ends in + or - only where it has one of the special ones (PostgreSQL manual,
         # Operators).
         if not _POSTGRES_SPECIAL & set(run[:-1]):
-            while len(run) > 1 and run[-1] in "+-":
-                run = run[:-1]
+            run = run.rstrip("+-") or run[0]
         if run not in _POSTGRES_OPERATORS:
             raise Refused("operator")
         self._emit(run, self.at + len(run))
