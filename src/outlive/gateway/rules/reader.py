@@ -16,7 +16,7 @@ from typing import Any, Final
 import sqlglot
 from sqlglot import errors, exp
 
-from outlive.gateway.rules.canon import TOKEN, Dialect, Refused
+from outlive.gateway.rules.canon import STRING, TOKEN, Dialect, Refused
 from outlive.gateway.rules.facts import ALL, Facts, Unreadable
 from outlive.gateway.rules.functions import GRAMMAR, TYPES, words
 
@@ -89,12 +89,15 @@ _VARS: Final = words("""
     utf8 binary minute_second hour_minute hour_second day_hour day_minute day_second year_month seconds minutes hours
     days weeks months years
     """) | {"do nothing", "do update", "default"}
+_MADE: Final = words("key value ordinality")
+"""Columns that functions which only compute give their rows themselves."""
 _SAVEPOINT: Final = re.compile(
     r"(?:SAVEPOINT|RELEASE SAVEPOINT|RELEASE|ROLLBACK TO|ROLLBACK TO SAVEPOINT) (?:[A-Za-z_]\w*|\"[^\"]*\"|`[^`]*`)"
     r"|SET TRANSACTION ISOLATION LEVEL (?:READ UNCOMMITTED|READ COMMITTED|REPEATABLE READ|SERIALIZABLE)",
     re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"[A-Za-z_]")
+_STRING_TEXT: Final = STRING[1:-1]
 
 
 def read(dialect: Dialect, text: str) -> Facts | Unreadable:
@@ -113,12 +116,15 @@ def read(dialect: Dialect, text: str) -> Facts | Unreadable:
 
 
 class _Source:
-    """What stands in FROM: a table with its path, or (None) rows that are made in the statement."""
+    """What stands in FROM: a table with its path, or (None) rows that are made in the statement; `made` are the columns
+    of a function's rows, None where it is no function.
+    """
 
-    def __init__(self, alias: str, path: str | None, name: str) -> None:
+    def __init__(self, alias: str, path: str | None, name: str, made: frozenset[str] | None = None) -> None:
         self.alias = alias
         self.path = path
         self.name = name
+        self.made = made
 
 
 class _Reader:
@@ -132,7 +138,7 @@ class _Reader:
         self.without_where: set[str] = set()
         self.sources: dict[int, list[_Source]] = {}
         self.targets: dict[int, list[_Source]] = {}
-        self.parsed_functions = 0
+        self.notations: set[str] = set()
 
     def facts(self) -> Facts:
         """Raises Refused."""
@@ -159,7 +165,7 @@ class _Reader:
             frozenset(self.kinds),
             frozenset(self.tables),
             frozenset(self.columns),
-            functions,
+            functions | self.notations,
             frozenset(self.without_where),
         )
 
@@ -206,11 +212,12 @@ class _Reader:
             if tokens[index + 1 : index + 2] != ["("]:
                 continue
             path = name
+            quoted = token[0] in '"`'
             if index >= 2 and tokens[index - 1] == ".":
                 path = f"{self._token_name(tokens[index - 2])}.{name}"
+                quoted = quoted or tokens[index - 2][0] in '"`'
                 if index >= 4 and tokens[index - 3] == ".":
                     raise Refused("unknown", "a long path")
-            quoted = token[0] in '"`'
             if quoted or path != name or (name.lower() not in GRAMMAR and name.lower() not in TYPES):
                 called[path.lower() if self.mysql or not quoted else path] += 1
         defined: Counter[str] = Counter()
@@ -234,20 +241,29 @@ class _Reader:
     def _account(self, nodes: list[exp.Expr], tokens: list[str]) -> None:
         """Each quoted name of the text is in the tree, as often: or the parser has read another statement."""
         in_tree: Counter[str] = Counter()
+        strings = 0
         for node in nodes:
             if isinstance(node, exp.Identifier):
                 in_tree[str(node.this)] += 1
+                strings += bool(node.args.get("quoted")) and node.this == _STRING_TEXT
         quoted = Counter(token[1:-1] for token in tokens if token[0] in '"`')
+        if strings > quoted[_STRING_TEXT]:
+            raise Refused("unknown", "a string as a name")  # of which the text is not known here
         if any(in_tree[name] < times for name, times in quoted.items()):
             raise Refused("unknown", "a name that the parser has not seen")
-        plain = {str(name).lower() for name in in_tree}
-        plain |= {str(n.this).lower() for n in nodes if isinstance(n, (exp.Anonymous, exp.AnonymousAggFunc, exp.Var))}
+        plain = Counter({str(name).lower(): 0 for name in in_tree})
+        for name, times in in_tree.items():
+            plain[name.lower()] += times
+        plain.update(
+            str(n.this).lower() for n in nodes if isinstance(n, (exp.Anonymous, exp.AnonymousAggFunc, exp.Var))
+        )
         for index, token in enumerate(tokens):
             if not _WORD.match(token):
                 continue
             word = token.lower()
             called = tokens[index + 1 : index + 2] == ["("]
-            if word not in plain and not called and word not in GRAMMAR and word not in TYPES and word not in _KEYWORDS:
+            plain[word] -= 1
+            if plain[word] < 0 and not called and word not in GRAMMAR | TYPES | _KEYWORDS:
                 raise Refused("unknown", "a word that is not known")
 
     # -- tables ------------------------------------------------------------------------------------
@@ -282,7 +298,8 @@ class _Reader:
             name = alias.this if isinstance(alias, exp.TableAlias) else alias
             owner = self._owner(node)
             if name is not None and owner is not None:
-                self.sources[id(owner)].append(_Source(self._fold(self._name(name)), None, ""))
+                made = self._made(node)
+                self.sources[id(owner)].append(_Source(self._fold(self._name(name)), None, "", made))
 
     def _table(self, node: exp.Table) -> None:
         if isinstance(node.parent, exp.Lock):
@@ -295,7 +312,7 @@ class _Reader:
         if not isinstance(node.this, exp.Identifier):
             if not isinstance(node.this, exp.Func) or node.args.get("db") is not None:
                 raise Refused("unknown", "a table of another sort")
-            self.sources[id(owner)].append(_Source(alias_name, None, ""))
+            self.sources[id(owner)].append(_Source(alias_name, None, "", self._made(node)))
             return
         path, name = self._path(node), self._name(node.this)
         role = self._role(node, owner)
@@ -313,6 +330,16 @@ class _Reader:
             self.columns.add((path, "read", ALL))
         if role != "select":
             self.targets.setdefault(id(owner), []).append(source)
+
+    def _made(self, node: exp.Expr) -> frozenset[str] | None:
+        """The columns of a function's rows, as far as the statement names them; None where it is no function."""
+        if not isinstance(node, exp.Unnest) and not isinstance(node.this, exp.Func):
+            return None
+        alias = node.args.get("alias")
+        if not isinstance(alias, exp.TableAlias):
+            return _MADE
+        named = alias.columns or [alias.this]  # a plain value has the name of its rows, where it has no other one
+        return _MADE | {self._name(name) for name in named if isinstance(name, exp.Identifier)}
 
     def _fold(self, name: str) -> str:
         return name.lower() if self.mysql else name
@@ -336,9 +363,17 @@ class _Reader:
             return kind
         if where == "tables":
             return "listed"
+        if where == "using" and self.mysql and self._names_of(node) & self._names_of(owner.this):
+            return kind  # MySQL deletes from what has the name here
         if where in ("from_", "using", "expression"):
             return "select"
         raise Refused("unknown", "a table in this place")
+
+    def _names_of(self, node: Any) -> set[str]:
+        """By which a table may be called."""
+        alias = node.args.get("alias")
+        names = [node.this, alias.this if alias is not None else None]
+        return {self._fold(self._name(name)) for name in names if isinstance(name, exp.Identifier)}
 
     def _is_cte(self, node: exp.Expr, name: str) -> bool:
         """Whether the name is surely that of a WITH; where it might be a table as well, it is one."""
@@ -435,11 +470,19 @@ class _Reader:
             for column in node.args.get("using") or ():
                 self._read(sources, self._column_name(column))
         elif isinstance(node, exp.Lock):
-            owner = self._owner(node)
-            for source in self.sources.get(id(owner), ()):
+            for source in self._locked(self._owner(node)):
                 if source.path is not None:
                     self.tables.add((source.path, "lock"))
             self.kinds.add("lock")
+
+    def _locked(self, owner: exp.Expr | None) -> Iterator[_Source]:
+        """PostgreSQL locks the rows of tables in a subquery of FROM as well."""
+        if owner is None:
+            return
+        yield from self.sources[id(owner)]
+        for part in (owner.args.get("from_"), *(owner.args.get("joins") or ())):
+            for node in part.walk() if part is not None else ():
+                yield from self.sources.get(id(node), ())
 
     def _own(self, node: exp.Expr) -> list[_Source]:
         owner = self._owner(node)
@@ -447,13 +490,16 @@ class _Reader:
 
     def _visible(self, node: exp.Expr) -> Iterator[_Source]:
         """Sources of the statement around it and of those outside of that; not the target of INSERT ... SELECT, but
-        that of VALUES, where MySQL knows its columns.
+        that of VALUES, where MySQL knows its columns. In MySQL's ON DUPLICATE KEY UPDATE also those of the SELECT.
         """
         child: exp.Expr = node
         while child.parent is not None:
             above = child.parent
             if isinstance(above, _OWNERS) and not (isinstance(above, exp.Insert) and isinstance(child, _READS)):
                 yield from self.sources[id(above)]
+            if self.mysql and isinstance(child, exp.OnConflict) and isinstance(above.args.get("expression"), _READS):
+                for read in above.args["expression"].walk():
+                    yield from self.sources.get(id(read), ())
             child = above
 
     def _column(self, node: exp.Column) -> None:
@@ -476,8 +522,12 @@ class _Reader:
             raise Refused("unknown", "a qualifier of a column")
         if isinstance(node.this, exp.Star):
             self._all_of(meant)
-        else:
-            self._read(meant, self._column_name(node))
+            return
+        name = self._column_name(node)
+        self._read(meant, name)
+        if not self.mysql and any(source.made is not None and name not in source.made for source in meant):
+            # PostgreSQL: f.name calls name(f), where a function's rows are plain values and have no such column.
+            self.notations.add(name)
 
     def _read(self, sources: list[_Source], column: str) -> None:
         self.columns.update((source.path, "read", column) for source in sources if source.path is not None)

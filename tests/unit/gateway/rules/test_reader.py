@@ -125,6 +125,17 @@ POSTGRES = [
     ("SELECT pg_catalog.lower('s')", ""),
     ("SELECT 1 FROM generate_series(1, 5)", "functions"),
     ("SELECT 1 FROM ROWS FROM (pg_sleep(1)) AS x", "unknown"),
+    # A function's rows are plain values, of which f.name calls name(f).
+    ("SELECT f.ts_stat FROM unnest(ARRAY['select secret from users']) AS f", "functions"),
+    ("SELECT f.pg_read_file FROM lower('s') f", "functions"),
+    ("SELECT f.nextval FROM notes, LATERAL lower(body) f", "functions"),
+    ("SELECT ts_stat.ts_stat FROM unnest(ARRAY['s']) AS ts_stat (x)", "functions"),
+    ("SELECT id FROM notes WHERE (SELECT e.pg_sleep FROM json_array_elements_text('s') e) IS NULL", "functions"),
+    ("SELECT f.f, f.lower FROM lower('s') f", ""),
+    ("SELECT f.x, f.lower FROM unnest(ARRAY['s']) AS f (x)", ""),
+    ("SELECT e.key, e.value FROM json_each('s') e", ""),
+    ('SELECT "APP".mine(1)', "functions"),
+    ('SELECT "PG_CATALOG".lower(1)', "functions"),
 ]
 EFFECTS_POSTGRES = """
 pg_read_file pg_ls_dir lo_import lo_get dblink dblink_exec set_config current_setting query_to_xml nextval setval
@@ -154,6 +165,19 @@ MYSQL = [
     ("SELECT 1 FROM DUAL", ""),
     ("SELECT a FROM notes WHERE MATCH (a) AGAINST ('s' IN BOOLEAN MODE)", ""),
     ("SELECT SLEEP (1), `sleep`(1), sleep/**/(1)", "functions"),
+    # ON DUPLICATE KEY UPDATE sees the tables of the SELECT.
+    ("INSERT INTO notes (id) SELECT id FROM users ON DUPLICATE KEY UPDATE body = secret", "columns"),
+    ("INSERT INTO notes (id) SELECT n.id FROM users n ON DUPLICATE KEY UPDATE body = n.secret", "columns"),
+    ("INSERT INTO notes (id) SELECT n.id FROM users n ON DUPLICATE KEY UPDATE body = n.name", ""),
+    ("INSERT INTO notes (id) SELECT id FROM users AS notes ON DUPLICATE KEY UPDATE body = notes.secret", "columns"),
+    # What a multiple-table DELETE ends is said by the names after USING.
+    ("DELETE FROM notes USING users AS notes WHERE notes.id = 1", "tables"),
+    ("DELETE FROM notes USING notes JOIN users ON users.id = notes.id WHERE notes.id = 1", ""),
+    ("DELETE FROM Notes USING users AS NOTES WHERE notes.id = 1", "tables"),
+    # A string may be a name, which is not known here.
+    ("SELECT id 'x' FROM users ORDER BY s", "unknown"),
+    ("SELECT id AS 'x' FROM users ORDER BY s", "unknown"),
+    ("SELECT id AS `s` FROM users ORDER BY s", ""),
 ]
 EFFECTS_MYSQL = "load_file sleep benchmark get_lock release_lock user uuid_short sys_exec name_const"
 
@@ -173,6 +197,14 @@ def test_postgres(sql: str, rule: str) -> None:
 @pytest.mark.parametrize(("sql", "rule"), MYSQL)
 def test_mysql(sql: str, rule: str) -> None:
     assert verdict("mysql", sql) == rule
+
+
+def test_rows_of_a_subquery_are_locked_too() -> None:
+    tables = {"users": TableRules(kinds=("select",)), "notes": TableRules(kinds=("select", "lock"))}
+    rules = ContentRules(kinds=("select",), tables=tables)
+    assert verdict("postgres", "SELECT id FROM notes FOR UPDATE", rules) == ""
+    assert verdict("postgres", "SELECT id FROM (SELECT id FROM users) AS q FOR UPDATE", rules) == "tables"
+    assert verdict("postgres", "SELECT id FROM notes JOIN (SELECT id FROM users) q ON true FOR SHARE", rules) == "tables"
 
 
 def test_functions_with_effects() -> None:
