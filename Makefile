@@ -52,10 +52,10 @@ demo: system-demo .venv/.server
 	@$(BIN)/outlive demo
 
 test: system-test .venv/.dev node_servers
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 prove: system-test .venv/.dev node_servers
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --full
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --full
 
 check: system-base .venv/.dev
 	$(BIN)/ruff check --quiet .

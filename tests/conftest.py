@@ -15,20 +15,20 @@ from .servers.processes import eventually
 
 ROOT = Path(__file__).parent
 
-# Seconds of test time a folder may take, servers' starts included. `make test` runs three at a time on two cores, so
+# Seconds of test time a folder may take, servers' starts included. `make test` runs four at a time on two cores, so
 # that all of it stays under the twelve minutes. A folder that grows past its budget fails the run: then make it faster
 # or raise the figure here, in view of everybody.
 BUDGETS_S = {
     "unit": 240.0,
     "servers": 40.0,
     "logins": 110.0,
-    "operation": 366.0,
-    "hazards": 490.0,
+    "operation": 400.0,
+    "hazards": 530.0,
     "clients": 460.0,
     "chaos": 340.0,
     "fuzz": 180.0,
     "advisor": 25.0,
-    "storm": 75.0,
+    "storm": 85.0,
     "function": 40.0,
     "reaper": 54.0,
     "login_service": 22.0,
