@@ -204,7 +204,8 @@ def test_rows_of_a_subquery_are_locked_too() -> None:
     rules = ContentRules(kinds=("select",), tables=tables)
     assert verdict("postgres", "SELECT id FROM notes FOR UPDATE", rules) == ""
     assert verdict("postgres", "SELECT id FROM (SELECT id FROM users) AS q FOR UPDATE", rules) == "tables"
-    assert verdict("postgres", "SELECT id FROM notes JOIN (SELECT id FROM users) q ON true FOR SHARE", rules) == "tables"
+    joined = "SELECT id FROM notes, (SELECT id FROM users) q FOR SHARE"
+    assert verdict("postgres", joined, rules) == "tables"
 
 
 def test_functions_with_effects() -> None:
