@@ -29,6 +29,7 @@ class RawClient:
             **{"autocommit": True, **options},
         )  # fmt: skip
         self.socket: socket.socket = self._connection._sock
+        self.thread_id: int = self._connection.thread_id()
 
     def run(self, sql: str) -> Any:
         """One statement the usual way."""
