@@ -12,7 +12,8 @@ from outlive.config.errors import Problem
 from outlive.config.model import Config
 from outlive.config.rules import REPLICA_SUFFIX
 from outlive.config.toml_lines import line_of, lines_of
-from outlive.gateway.declared.examination import Finding, examine
+from outlive.gateway.declared.examination import examine
+from outlive.gateway.declared.work import Finding
 from outlive.net.certificates import CertificateError
 from outlive.observe import log
 from outlive.proxy.node import servers_of

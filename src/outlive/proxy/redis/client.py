@@ -8,14 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from outlive.proxy.phases import CLOSED, READY, RELAYING
-from outlive.proxy.redis import local, subscriptions
-from outlive.proxy.redis.abandon import Leftover
-from outlive.proxy.redis.transactions import whole_transaction
-from outlive.proxy.redis.unblocking import Unblocking
-from outlive.proxy.redis.uploading import UploadingClient
-from outlive.session.redis import client_session as steps
-from outlive.session.redis.commands import (
+from outlive.config.redis_commands import (
     ALONE,
     BLOCKING,
     FORBIDDEN,
@@ -24,10 +17,17 @@ from outlive.session.redis.commands import (
     ORDINARY,
     SUBSCRIBING,
     TRANSACTION,
-    Wait,
     kind_of,
     kind_of_name,
 )
+from outlive.proxy.phases import CLOSED, READY, RELAYING
+from outlive.proxy.redis import local, subscriptions
+from outlive.proxy.redis.abandon import Leftover
+from outlive.proxy.redis.transactions import whole_transaction
+from outlive.proxy.redis.unblocking import Unblocking
+from outlive.proxy.redis.uploading import UploadingClient
+from outlive.session.redis import client_session as steps
+from outlive.session.redis.commands import Wait
 from outlive.wire.redis.commands import arguments_of
 from outlive.wire.redis.values import command, error, null
 

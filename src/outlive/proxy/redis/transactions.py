@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from outlive.session.redis.commands import BLOCKING, ORDINARY, kind_of_name
+from outlive.config.redis_commands import BLOCKING, ORDINARY, kind_of_name
 from outlive.wire.redis.commands import CommandScanner
 
 _ENDS: Final = (b"EXEC", b"DISCARD")
