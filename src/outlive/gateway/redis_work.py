@@ -21,13 +21,20 @@ async def within(
     """What `run` makes of a client of its own. Raises Failure, also where it takes longer than `seconds`."""
     try:
         with closing(open()) as redis:
-            async with asyncio.timeout(seconds):
-                return await run(redis)
+            try:
+                async with asyncio.timeout(seconds):
+                    return await run(redis)
+            except TimeoutError:
+                raise _timed_out(seconds, has_begun=redis.has_begun) from None
     except RedisError as error:
         raise failure_of(error) from None
-    except TimeoutError:
-        text = f"ERR Outlive: no reply within max_time_s ({seconds:g}); the command may or may not have taken effect"
-        raise Failure(400, "statement_timeout", text, outcome="unknown") from None
+
+
+def _timed_out(seconds: float, *, has_begun: bool) -> Failure:
+    if not has_begun:
+        return Failure(503, "pool_full", f"ERR Outlive: no connection was to be had within max_time_s ({seconds:g})")
+    text = f"ERR Outlive: no reply within max_time_s ({seconds:g}); the command may or may not have taken effect"
+    return Failure(400, "statement_timeout", text, outcome="unknown")
 
 
 def failure_of(error: RedisError) -> Failure:

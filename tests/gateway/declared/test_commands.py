@@ -149,6 +149,7 @@ def test_who_may_call(caller: Shop) -> None:
 
 
 def test_a_limit_of_time(caller: Shop, data: "redis.Redis") -> None:
-    data.client_pause(400)
+    data.client_pause(20_000, all=False)
     slow = caller.post("/hasty/a", b"")
+    data.client_unpause()
     assert (slow.status, slow.error["code"], slow.error["outcome"]) == (400, "statement_timeout", "unknown")

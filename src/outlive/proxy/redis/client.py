@@ -20,7 +20,7 @@ from outlive.config.redis_commands import (
     kind_of,
     kind_of_name,
 )
-from outlive.proxy.phases import CLOSED, READY, RELAYING
+from outlive.proxy.phases import CLOSED, READY, RELAYING, WAITING
 from outlive.proxy.redis import local, subscriptions
 from outlive.proxy.redis.abandon import Leftover
 from outlive.proxy.redis.transactions import whole_transaction
@@ -190,6 +190,14 @@ class RedisClient(UploadingClient):
         if wait is None or wait.seconds is None or wait.counts_replicas:
             return None
         return null(self.session.protocol, array=wait.is_array)
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether all that is unanswered waits for a connection still: nothing of it has reached a server."""
+        if self.phase == WAITING:
+            return not self._outstanding and not self._expected
+        line, entry = self._line, self._entry
+        return self._outstanding == 1 and line is not None and entry is not None and line.is_pending(entry)
 
     @property
     def is_blocked(self) -> bool:
