@@ -29,7 +29,7 @@ def shaped(operation: Operation, replies: Sequence[Any], max_rows: int) -> bytes
         return msgspec.json.encode({"affected": count})
     if shape == "rows":
         return _rows(operation, reply, max_rows)
-    if reply is None or (shape == "row" and reply == []):
+    if reply is None or (shape == "row" and reply in ([], {})):
         raise _not_found()
     if shape == "row":
         return _object(reply, base64)
