@@ -13,6 +13,7 @@ from outlive.wire.redis.values import RedisError
 
 ERROR_CHARACTERS: Final = 4096
 T = TypeVar("T")
+_TURNED_AWAY: Final = 503
 
 
 async def within(
@@ -25,8 +26,15 @@ async def within(
                 async with asyncio.timeout(seconds):
                     return await run(redis)
             except TimeoutError:
-                raise _timed_out(seconds, has_begun=redis.has_begun) from None
-    except RedisError as error:
+                failure = _timed_out(seconds, has_begun=redis.has_begun)
+            except RedisError as error:
+                failure = failure_of(error)
+            except Failure as told:
+                failure = told
+            if failure.status == _TURNED_AWAY and redis.client.route.is_away:
+                failure.code = "database_unavailable"
+            raise failure from None
+    except NotRun as error:  # the node is being stopped
         raise failure_of(error) from None
 
 

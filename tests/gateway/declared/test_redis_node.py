@@ -168,6 +168,9 @@ def test_reload(node: Node, caller: Shop, eventually: Callable[..., None]) -> No
     node.process.popen.send_signal(1)
     eventually(lambda: node.metric("outlive_reloads_failed_total") == 1)
     assert caller.post("/count/reloaded", b"").json == 20
+    node.configuration.write_text(right)
+    node.process.popen.send_signal(1)
+    eventually(lambda: node.metric("outlive_reloads_total") == 2)
 
 
 def test_what_the_server_does_not_know_is_found_before_deployment(server: RedisServer, tmp_path: Path) -> None:
@@ -200,3 +203,12 @@ def test_a_redis_that_is_away(server: RedisServer, tmp_path: Path) -> None:
     found = ask(str(path), load(Origin(path=str(path)), {}))
     assert not found.wrong
     assert "cannot be asked" in found.away[0].sentence
+
+
+def test_a_redis_that_ends(server: RedisServer, caller: Shop, eventually: Callable[..., None]) -> None:
+    assert caller.post("/count/ends", b"").status == 200
+    server.process.kill()
+    away = caller.post("/count/ends", b"")
+    assert (away.status, away.error["code"], away.error["outcome"]) == (503, "database_unavailable", "not_run"), away
+    server.restart()
+    eventually(lambda: caller.post("/count/ends", b"").status == 200)

@@ -1,5 +1,6 @@
 """Declared operations of a configuration: what is right, and what is refused with its place."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,16 @@ def test_wrong_commands(tmp_path: Path, text: str, part: str) -> None:
     with pytest.raises(ConfigError) as refused:
         loaded(tmp_path, text)
     assert part in str(refused.value), refused.value
+
+
+def test_the_examples_of_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DB_PASSWORD", "REDIS_PASSWORD"):
+        monkeypatch.setenv(name, "x")
+    page = (Path(__file__).parents[3] / "docs/operations.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "outlive.toml"
+    path.write_text(re.sub(r"<what .*?>", "a" * 64, "".join(blocks)))
+    assert set(load(Origin(path=str(path)), {}).operations) == {"item", "order", "claim", "cart", "fill"}
 
 
 def test_a_problem_has_its_line(tmp_path: Path) -> None:
