@@ -6,6 +6,7 @@ whatever their options.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from outlive.config.operations import Operation, Word
@@ -41,8 +42,8 @@ def schema_of(operation: Operation) -> dict[str, Any]:
     if operation.answer == "value":
         return _value(operation.commands[-1], texts) or {"type": ["string", "number", "boolean"]}
     count = len(operation.commands)
-    items = [_or_null(_value(words, texts)) for words in operation.commands]
-    return {"type": "array", "prefixItems": items, "minItems": count, "maxItems": count}
+    items = _any([_value(words, texts) for words in operation.commands])
+    return {"type": "array", "items": items, "minItems": count, "maxItems": count}
 
 
 def _value(words: tuple[Word, ...], texts: dict[str, Any]) -> dict[str, Any]:
@@ -51,8 +52,8 @@ def _value(words: tuple[Word, ...], texts: dict[str, Any]) -> dict[str, Any]:
     return dict(_INTEGER if name in _INTEGERS else texts if name in _TEXTS else {})
 
 
-def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
-    if not schema:
-        return schema
-    kind = schema["type"]
-    return {**schema, "type": [*(kind if isinstance(kind, list) else [kind]), "null"]}
+def _any(schemas: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of any of these, or null. Not `prefixItems`, which says more and which tools take for a mistake."""
+    if not all(schemas):
+        return {}
+    return {"anyOf": [*(each for at, each in enumerate(schemas) if each not in schemas[:at]), {"type": "null"}]}
