@@ -32,6 +32,7 @@ path = "/api/r/cached/{key}"
 commands = [["GET", "t:{key}"]]
 answer = "value"
 cache_s = 60
+principals = ["*"]
 
 [operations.get_bytes]
 method = "GET"

@@ -39,7 +39,7 @@ def data(server: RedisServer) -> Iterator["redis.Redis"]:
 def node(server: RedisServer) -> Iterator[Node]:
     """Of two connections, and a short queue."""
     url = "max_connections=2&shared_connections=1&acquire_timeout_s=0.2"
-    with Node(text(server, url=url, http='idempotency = "database"')) as found:
+    with Node(text(server, url=url, http='idempotency = "database"\nresponse_max_bytes = 65536')) as found:
         yield found
 
 
@@ -123,6 +123,14 @@ def test_an_answer_is_given_again(caller: Shop) -> None:
     assert caller.get("/cached/none").status == 404
     caller.call("PUT", "/text/none", {"text": "now"})
     assert caller.get("/cached/none").json == "now"  # only what was found is kept
+    assert caller.as_("other").get("/cached/cached").json == "first"
+    assert caller.as_("mine").get("/cached/cached").status == 403  # it is no key of its own
+
+
+def test_a_large_reply(caller: Shop, data: "redis.Redis") -> None:
+    data.set("t:large", "x" * 100_000)
+    large = caller.get("/text/large")
+    assert (large.status, large.error["code"], large.error["outcome"]) == (400, "result_too_large", "done")
 
 
 def test_a_caller_who_leaves(node: Node, caller: Shop, data: "redis.Redis", eventually: Callable[..., None]) -> None:
@@ -155,7 +163,7 @@ def test_the_description(caller: Shop) -> None:
     cart = paths["/api/r/carts/{id}"]["post"]
     assert cart["requestBody"]["content"]["application/json"]["schema"]["required"] == ["item"]
     assert cart["parameters"][0]["schema"] == {"type": "integer", "format": "int64"}
-    assert set(description(caller.as_("other"))["paths"]) == {"/api/r/text/{key}"}
+    assert set(description(caller.as_("other"))["paths"]) == {"/api/r/text/{key}", "/api/r/cached/{key}"}
 
 
 def test_reload(node: Node, caller: Shop, eventually: Callable[..., None]) -> None:

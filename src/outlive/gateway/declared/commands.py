@@ -6,7 +6,7 @@ failure says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
 from outlive.config.http import Http, Principal
@@ -57,6 +57,10 @@ class Commands(Work):
 
         return shaped(self.operation, await within(acting.max_time_s, open, run), acting.max_rows)
 
+    def difference(self, principal: Principal) -> Hashable:
+        """See `Work`: also its rights."""
+        return principal.max_rows, principal.redis_commands, principal.redis_keys, principal.redis_channels
+
     def schema(self) -> dict[str, Any] | None:
         """See `Work`."""
         return schema_of(self.operation)
@@ -73,7 +77,8 @@ async def _replies(redis: InProcessRedis, commands: Sequence[_Words]) -> Sequenc
             return [await redis.run(*commands[0])]
         except RedisError as error:
             raise _refused(error, commands[0]) from None
-    replies = await redis.transaction(commands) or []
+    replies = await redis.transaction(commands)
+    assert replies is not None  # nothing is watched
     wrong = [index for index, reply in enumerate(replies) if isinstance(reply, RedisError)]
     if not wrong:
         return replies

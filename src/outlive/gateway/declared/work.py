@@ -6,7 +6,7 @@ A kind of work is a class: `OneStatement`, `Steps`, `Commands`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -52,6 +52,10 @@ class Work(ABC):
         self, job: work.Job, databases: Databases, principal: Principal, http: Http, values: Mapping[str, Any]
     ) -> bytes:
         """The answer's body. Raises Failure."""
+
+    def difference(self, principal: Principal) -> Hashable:
+        """What of a principal makes a difference to the answer: those with the same may have the same one."""
+        return principal.max_rows
 
     def schema(self) -> dict[str, Any] | None:
         """The answer as JSON Schema where the operation alone tells it; else its database is asked."""
