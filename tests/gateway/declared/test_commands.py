@@ -150,6 +150,6 @@ def test_who_may_call(caller: Shop) -> None:
 
 def test_a_limit_of_time(caller: Shop, data: "redis.Redis") -> None:
     data.client_pause(20_000, all=False)
-    slow = caller.post("/hasty/a", b"")
+    slow = caller.post("/hasty/paused", b"")
     data.client_unpause()
     assert (slow.status, slow.error["code"], slow.error["outcome"]) == (400, "statement_timeout", "unknown")

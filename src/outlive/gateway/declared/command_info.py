@@ -19,6 +19,10 @@ from outlive.proxy.redis.in_process import InProcessRedis
 _REPLY_BYTES_MAX: Final = 4 * 1024 * 1024
 _SUBCOMMANDS: Final = 9
 """Where a command's reply has those that it contains."""
+_STREAMS: Final = (b"XREAD", b"XREADGROUP")
+"""They block with BLOCK only, which was looked for before."""
+_HARMLESS: Final = frozenset((b"BGREWRITEAOF", b"BGSAVE", b"SAVE", b"PUBLISH", b"SPUBLISH", b"PUBSUB"))
+"""Flagged, and of use to operations all the same."""
 
 
 class Info(NamedTuple):
@@ -53,8 +57,8 @@ class CommandInfo(Said):
 
     def _of(self, info: Info, written: list[bytes]) -> list[tuple[str, str]]:
         name = info.name.upper()
-        if info.subcommands:
-            word = written[1].decode().lower() if len(written) > 1 else ""
+        if info.subcommands and len(written) > 1:
+            word = written[1].decode().lower()
             if word not in info.subcommands:
                 return [(f"{name} has no subcommand {word.upper()}.", "Correct it.")]
             info = info.subcommands[word]
@@ -65,7 +69,7 @@ class CommandInfo(Said):
         flags = info.flags
         if self._operation.method == "GET" and "write" in flags:
             return [(f"GET is for reads, and {name} writes.", "Use another method.")]
-        if "blocking" in flags and written[0].upper() not in (b"XREAD", b"XREADGROUP"):
+        if "blocking" in flags and written[0].upper() not in _STREAMS:
             return [(f"{name} may wait for somebody else.", "Leave it out.")]
         for flag in ("admin", "pubsub"):
             if flag in flags and written[0].upper() not in _HARMLESS:
@@ -73,9 +77,6 @@ class CommandInfo(Said):
         if len(self._operation.commands) > 1 and "no_multi" in flags:
             return [(f"{name} cannot be in a transaction.", "Give it an operation of its own.")]
         return []
-
-
-_HARMLESS: Final = frozenset((b"BGREWRITEAOF", b"BGSAVE", b"SAVE", b"PUBLISH", b"SPUBLISH", b"PUBSUB"))
 
 
 async def asked(databases: Databases, operation: Operation) -> CommandInfo:

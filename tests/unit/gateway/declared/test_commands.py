@@ -178,6 +178,12 @@ def info(name: str, arity: int, *flags: str, subcommands: tuple[Any, ...] = ()) 
             info("object", -2, subcommands=(info("object|freq", 3, "readonly"),)),
             "OBJECT FREQ has 3 words, and here 2.",
         ),
+        ("COMMAND", info("command", -1, subcommands=(info("command|info", -2),)), ""),
+        (
+            "OBJECT",
+            info("object", -2, subcommands=(info("object|freq", 3),)),
+            "OBJECT has at least 2 words, and here 1.",
+        ),
         ("OBJECT X k", info("object", -2, subcommands=(info("object|freq", 3),)), "OBJECT has no subcommand X."),
     ],
 )
