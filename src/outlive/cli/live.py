@@ -27,7 +27,7 @@ class Live(NamedTuple):
 
 
 def ask(path: str, config: Config) -> Live:
-    """Prepares every statement at its database, over one connection to a server."""
+    """Asks each database about its operations, over one connection to a server."""
     log.configure("error")  # a dial that fails is told once, at the end
     try:
         found = asyncio.run(_ask(_narrowed(config)))
