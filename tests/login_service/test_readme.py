@@ -41,4 +41,4 @@ def test_the_operations_fit_the_schema(mysql_node: OutliveProcess) -> None:
     command = [sys.executable, "-m", "outlive", "check", str(mysql_node.configuration), "--live"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    assert "6 operations: their statements fit" in done.stdout
+    assert "6 operations: they fit" in done.stdout

@@ -1,6 +1,6 @@
 """The table of commands is held against what the server says of each."""
 
-from outlive.session.redis.commands import BLOCKING, CONTAINER, GATED, ORDINARY, SUBSCRIBING, TABLE
+from outlive.config.redis_commands import BLOCKING, CONTAINER, GATED, ORDINARY, SUBSCRIBING, TABLE
 
 from ..servers.redis import RedisServer
 

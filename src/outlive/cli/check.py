@@ -18,7 +18,7 @@ from outlive.config.rules import advice
 def check(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="The configuration, a TOML file.")],
     live: Annotated[
-        bool, typer.Option("--live", help="Also prepare every declared operation's statements at its database.")
+        bool, typer.Option("--live", help="Also ask each declared operation's database about it; nothing of it runs.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> int:
@@ -63,6 +63,6 @@ def _summary(path: str, model: Config, live: bool) -> str:
         names = [name for name, other in model.databases.items() if address in (*other.hosts, *other.replicas)]
         lines.append(f"  server {address}: at most {database.max_connections} connections for {', '.join(names)}")
     if model.operations:
-        how = "their statements fit their databases" if live else "--live asks their databases"
+        how = "they fit their databases" if live else "--live asks their databases"
         lines.append(f"  {len(model.operations)} operations: {how}")
     return "\n".join(lines) + "\n"

@@ -12,7 +12,8 @@ from outlive.config.errors import Problem
 from outlive.config.model import Config
 from outlive.config.rules import REPLICA_SUFFIX
 from outlive.config.toml_lines import line_of, lines_of
-from outlive.gateway.declared.examination import Finding, examine
+from outlive.gateway.declared.examination import examine
+from outlive.gateway.declared.work import Finding
 from outlive.net.certificates import CertificateError
 from outlive.observe import log
 from outlive.proxy.node import servers_of
@@ -26,7 +27,7 @@ class Live(NamedTuple):
 
 
 def ask(path: str, config: Config) -> Live:
-    """Prepares every statement at its database, over one connection to a server."""
+    """Asks each database about its operations, over one connection to a server."""
     log.configure("error")  # a dial that fails is told once, at the end
     try:
         found = asyncio.run(_ask(_narrowed(config)))

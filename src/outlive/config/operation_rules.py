@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from outlive.config.command_rules import check_commands
 from outlive.config.inputs import Input, inputs_of, segments_of
 from outlive.config.model import ANY_DATABASE, Config
 from outlive.config.operations import Operation
@@ -14,6 +15,7 @@ from outlive.config.values import of_json, words_of
 
 RESERVED: Final = "/api/openapi.json"
 EVERYBODY: Final = "*"
+_SQL: Final = ("postgresql", "mysql")
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _SPACE: Final = r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*"
 _READS: Final = re.compile(_SPACE + r"(?:SELECT|WITH|VALUES|TABLE|SHOW)\b", re.IGNORECASE | re.DOTALL)
@@ -38,7 +40,9 @@ def check_operations(config: Config, report: Report) -> None:
         _check_principals(config, operation, path, report)
         _check_inputs(operation, inputs, path, report)
         scheme = _scheme(config, operation, path, report)
-        if scheme:
+        if operation.commands:
+            check_commands(operation, inputs, path, report)
+        elif scheme:
             _check_statements(operation, inputs, scheme, path, report)
 
 
@@ -51,8 +55,10 @@ def _scheme(config: Config, operation: Operation, path: str, report: Report) -> 
         names = ", ".join(sorted(config.databases)) or "a database, under [databases.NAME]"
         report(f"{path}.database", f"There is no database {asked}.", f"Name one of {names}.")
         return ""
-    if database.scheme not in ("postgresql", "mysql"):
-        report(f"{path}.database", f"{asked} is {database.scheme}, which speaks no SQL.", "Name another database.")
+    speaks = "Redis commands" if database.scheme == "redis" else "SQL" if database.scheme in _SQL else "neither"
+    needed = "Redis commands" if operation.commands else "SQL"
+    if speaks != needed:
+        report(f"{path}.database", f"{asked} is {database.scheme}, which speaks no {needed}.", "Name another database.")
         return ""
     if not database.user:
         report(
@@ -66,14 +72,18 @@ def _scheme(config: Config, operation: Operation, path: str, report: Report) -> 
 
 
 def _check_method(operation: Operation, path: str, report: Report) -> None:
-    if bool(operation.sql.strip()) == bool(operation.steps):
-        report(path, "An operation is either one statement or a transaction.", "Give it one of sql and steps.")
+    if sum(map(bool, (operation.sql.strip(), operation.steps, operation.commands))) != 1:
+        sentence = "An operation is either one statement or a transaction, or a list of Redis commands."
+        report(path, sentence, "Give it one of sql, steps and commands.")
     reads = operation.method == "GET"
     statements = [operation.sql] if operation.sql else [step.sql for step in operation.steps]
     if reads and not all(_READS.match(sql) for sql in statements):
         report(f"{path}.method", "GET is for reads, and this is not plainly one.", "Use POST, PUT, PATCH or DELETE.")
     if reads and operation.answer == "affected":
         report(f"{path}.answer", "A read changes nothing.", "Answer with rows, row or value.")
+    if not operation.commands and (operation.answer in ("replies", "nothing") or operation.base64):
+        option = "base64" if operation.base64 else "answer"
+        report(f"{path}.{option}", "That is an answer of Redis commands.", "Answer with rows, row, value or affected.")
     if operation.cache_s and not reads:
         report(f"{path}.cache_s", "Only answers to GET can be given again.", "Leave cache_s out.")
     if sum(step.answer for step in operation.steps) > 1:

@@ -1,4 +1,6 @@
-"""Declared operations in the configuration (docs/operations.md): an endpoint that is a statement. Part of the model."""
+"""Declared operations in the configuration (docs/operations.md): an endpoint that is a statement, a transaction or a
+list of Redis commands. Part of the model.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ Type = Literal[
 ]
 Scalar = str | int | float | bool
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Shape = Literal["rows", "row", "value", "affected"]
+Shape = Literal["rows", "row", "value", "affected", "replies", "nothing"]
+Word = str | int
 
 
 class Parameter(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,7 +75,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Operation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An endpoint. Exactly one of `sql` and `steps` says what it does."""
+    """An endpoint. Exactly one of `sql`, `steps` and `commands` says what it does."""
 
     method: Annotated[Method, Meta(description="GET is for reads: its statement must be one.")]
     path: Annotated[
@@ -91,6 +94,16 @@ class Operation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             description="`[[operations.NAME.steps]]`: statements of one transaction, all or nothing.",
         ),
     ] = ()
+    commands: Annotated[
+        tuple[tuple[Word, ...], ...],
+        Meta(
+            max_length=100,
+            description=(
+                "Of Redis: commands, each a list of words with `{name}` for a parameter; a brace is written twice. A"
+                " word is one argument whatever its values are. Several are MULTI and EXEC."
+            ),
+        ),
+    ] = ()
     parameters: Annotated[
         dict[str, Parameter | Type],
         Meta(
@@ -104,7 +117,8 @@ class Operation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             max_length=1000,
             description=(
                 'Who may call it; `"*"` is every principal. They need no rights of their own on the database, and'
-                " their `rules` do not concern it."
+                " their `rules` do not concern it; but at Redis their `redis_commands`, `redis_keys` and"
+                " `redis_channels` do."
             ),
         ),
     ] = ()
@@ -113,12 +127,16 @@ class Operation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Meta(
             description=(
                 "`rows`: a list of objects. `row`: one object, or 404. `value`: the only column of one row, or 404."
-                " `affected`: how many rows were changed."
+                " `affected`: how many rows were changed. Of Redis, where it is the last command's reply, `rows` is a"
+                " list; and there are `replies`, a list of every command's, and `nothing`, which is null."
             )
         ),
     ] = "rows"
     require: Annotated[
         bool, Meta(description="Whether `rows` without a row, or `affected` without a change, is 404.")
+    ] = False
+    base64: Annotated[
+        bool, Meta(description="Of Redis: whether strings are answered in base64, for values that are no text.")
     ] = False
     cache_s: Annotated[
         float,

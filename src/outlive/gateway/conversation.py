@@ -249,14 +249,9 @@ class Conversation(ABC):
 
     def _turned_away(self, message: str, kind: str) -> Failure:
         """The queue had no place, or its deadline passed; or the server refused the user, or cannot be reached."""
-        if kind == "full" and not self._is_away():
+        if kind == "full" and not self.route.is_away:
             return Failure(503, "pool_full", message)
         return Failure(503, "database_unavailable", message)
-
-    def _is_away(self) -> bool:
-        """Whether there is no connection for which it would have been worth to wait, and not because of others."""
-        pools = [server.pool for server in self.route.servers]
-        return not any(pool.server_full or len(pool.slots) > len(pool.dialing) + pool.closing_count for pool in pools)
 
 
 def _overflowed(rows: Rows, outcome: Any) -> Failure:

@@ -7,12 +7,14 @@ from copy import copy
 from typing import Any
 
 from outlive.gateway.conversation import Conversation
-from outlive.gateway.failure import Failure
+from outlive.gateway.failure import Failure, draining
 from outlive.gateway.mysql.conversation import MySQLConversation
 from outlive.gateway.postgres.conversation import PostgresConversation
 from outlive.gateway.rules.guard import Guard
 from outlive.proxy.mysql.services import MySQLServices
 from outlive.proxy.postgres.services import PostgresServices
+from outlive.proxy.redis.in_process import InProcessRedis
+from outlive.proxy.redis.services import RedisServices
 from outlive.proxy.wire import Wire
 
 
@@ -24,6 +26,7 @@ class Databases:
         self._services: list[Any] = [
             wire.services for wire in wires if isinstance(wire.services, (PostgresServices, MySQLServices))
         ]
+        self._redis = [wire.services for wire in wires if isinstance(wire.services, RedisServices)]
         self._user: str | None = None
 
     def acting_as(self, user: str) -> Databases:
@@ -40,13 +43,26 @@ class Databases:
         """A new session. Raises Failure, before anything has run."""
         services = self.services_of(name)
         if services is None:
-            raise Failure(404, "no_such_database", "There is no such database.")
+            raise _none()
         conversation = _conversation(services, name)
         conversation.guard = self._guard
         if self._user is not None:
             conversation.user = self._user
         await conversation.open()
         return conversation
+
+    def open_redis(self, name: str, max_bytes: int) -> InProcessRedis:
+        """A new client of Redis; `max_bytes`: of its replies to a request. Raises Failure, before anything has run."""
+        services = next((services for services in self._redis if name in services.routes.by_name), None)
+        if services is None:
+            raise _none()
+        if services.draining:
+            raise draining()
+        return InProcessRedis(services, max_bytes=max_bytes)
+
+
+def _none() -> Failure:
+    return Failure(404, "no_such_database", "There is no such database.")
 
 
 def _conversation(services: Any, name: str) -> Conversation:

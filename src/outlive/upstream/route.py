@@ -70,6 +70,12 @@ class Route:
             return self.server()
         return server
 
+    @property
+    def is_away(self) -> bool:
+        """Whether there is no connection for which it would have been worth to wait, and not because of others."""
+        pools = [server.pool for server in self.servers]
+        return not any(pool.server_full or len(pool.slots) > len(pool.dialing) + pool.closing_count for pool in pools)
+
     def _some_replica(self) -> Any:
         """Any, but for those that could not be reached just now."""
         now = self.servers[0].time()

@@ -134,16 +134,19 @@ class Shop:
         self.database = database
         self.key = key
 
-    def call(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
+    def begun(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> http.client.HTTPConnection:
+        """A request whose answer is not awaited; closing the connection is the caller's death."""
         connection = http.client.HTTPConnection(self.node.http_host, self.node.http_port, timeout=30)
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        authorized = {"Authorization": f"Bearer {self.key}", **(headers or {})}
+        connection.request(method, f"/api/{self.database}{path}", data, authorized)
+        return connection
+
+    def call(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
+        connection = self.begun(method, path, body, headers)
         try:
-            connection.request(
-                method,
-                f"/api/{self.database}{path}",
-                data,
-                {"Authorization": f"Bearer {self.key}", **(headers or {})},
-            )
             return Answer(connection.getresponse())
         finally:
             connection.close()

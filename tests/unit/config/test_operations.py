@@ -1,5 +1,6 @@
 """Declared operations of a configuration: what is right, and what is refused with its place."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ parameters.name = "string"
 [[operations.add.steps]]
 sql = "INSERT INTO items (name) VALUES (:name)"
 require = true
+"""
+REDIS = """
+[databases.cache]
+url = "redis://cache"
+[operations.get]
+method = "GET"
+path = "/api/cache/{key}"
+database = "cache"
+commands = [["GET", "{{c}}:{key}"], ["STRLEN", "{key}"]]
+principals = ["app"]
 """
 
 
@@ -102,6 +113,91 @@ def test_wrong_operations(tmp_path: Path, text: str, part: str) -> None:
     with pytest.raises(ConfigError) as refused:
         loaded(tmp_path, text)
     assert part in str(refused.value), refused.value
+
+
+def commanded(commands: str, method: str = "POST", more: str = "") -> str:
+    text = REDIS.replace('[["GET", "{{c}}:{key}"], ["STRLEN", "{key}"]]', commands).replace('"GET"', f'"{method}"', 1)
+    return text + more
+
+
+def test_commands(tmp_path: Path) -> None:
+    found = loaded(tmp_path, REDIS).operations["get"]
+    assert found.commands == (("GET", "{{c}}:{key}"), ("STRLEN", "{key}"))
+    for right in (
+        '[["SET", "{key}", 1, "EX", 60]]',
+        '[["BRANDNEW", "{key}"]]',
+        '[["JSON.SET", "{key}", "$", "1"]]',
+        '[["XREADGROUP", "GROUP", "{key}", "c", "COUNT", 1, "STREAMS", "s", ">"]]',
+        '[["EVALSHA", "{key}", 0]]',
+        '[["OBJECT", "FREQ", "{key}"]]',
+    ):
+        assert loaded(tmp_path, commanded(right)).operations["get"].commands
+    for right in ('[["XREAD", "COUNT", "{key}", "STREAMS", "block", 0]]', '[["MEMORY", "USAGE", "{key}"]]'):
+        assert loaded(tmp_path, commanded(right, "GET")).operations["get"].commands
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (commanded('[["BLPOP", "{key}", 0]]'), "BLPOP may wait for somebody else."),
+        (commanded('[["XREAD", "BLOCK", 0, "STREAMS", "{key}", "$"]]'), "XREAD may wait for somebody else."),
+        (commanded('[["XREAD", "{key}", 0, "STREAMS", "s", "$"]]'), "A parameter would decide what the command XREAD"),
+        (commanded('[["wait", 1, "{key}"]]'), "WAIT may wait"),
+        (commanded('[["SUBSCRIBE", "{key}"]]'), "makes the server speak unasked"),
+        (commanded('[["MONITOR", "{key}"]]'), "makes the server speak unasked"),
+        (commanded('[["SELECT", "{key}"]]'), "is about a connection"),
+        (commanded('[["AUTH", "{key}"]]'), "is about a connection"),
+        (commanded('[["CLIENT", "KILL", "{key}"]]'), "is about a connection"),
+        (commanded('[["CLIENT", "{key}"]]'), "A parameter would decide"),
+        (commanded('[["MULTI"], ["GET", "{key}"]]'), "is about a transaction"),
+        (commanded('[["WATCH", "{key}"]]'), "is about a transaction"),
+        (commanded('[["FLUSHALL"], ["GET", "{key}"]]'), "FLUSHALL is for operators."),
+        (commanded('[["CONFIG", "GET", "{key}"]]'), "CONFIG is for operators."),
+        (commanded('[["SCRIPT", "KILL"], ["GET", "{key}"]]'), "SCRIPT is for operators."),
+        (commanded('[["FUNCTION", "KILL"], ["GET", "{key}"]]'), "FUNCTION is for operators."),
+        (commanded('[["SYNC"], ["GET", "{key}"]]'), "not possible through a connection pool"),
+        (commanded('[["{key}", "k"]]'), "A parameter would decide what the command {KEY} does."),
+        (commanded('[["G{key}", "k"]]'), "A parameter would decide"),
+        (commanded('[["OBJECT", "{key}", "k"]]'), "A parameter would decide"),
+        (commanded('[["GET", "{key}", "{other}"]]'), "The command has {other}, which is no parameter."),
+        (commanded('[["GET", "k"]]'), "No command has {key}."),
+        (commanded('[["GET", "{key}", "}"]]'), "A brace stands alone."),
+        (commanded('[["GET", "{key}", "{Key}"]]'), "A brace stands alone."),
+        (commanded('[["GET", "{key}"], []]'), "A command has no words."),
+        (commanded('[["GET", "{key}"], [""]]'), "A command has no words."),
+        (commanded('["GET {key}"]'), "must be a list of a list"),
+        (commanded('[["GET", "{key}", true]]'), "must be a list of a list"),
+        (commanded('[["INCR", "{key}"]]', "GET"), "GET is for reads, and INCR is not known to be one."),
+        (commanded('[["SORT", "{key}"]]', "GET"), "SORT is not known"),
+        (commanded('[["EVAL_RO", "{key}", 0]]', "GET"), "EVAL_RO is not known"),
+        (commanded('[["MEMORY", "PURGE", "{key}"]]', "GET"), "MEMORY is not known"),
+        (commanded('[["GET", "{key}"], ["DEL", "k"]]', "GET"), "DEL is not known"),
+        (commanded('[["GET", "{key}", "{n}"]]', more="parameters.n = { many = true }\n"), "one argument of a command"),
+        (commanded('[["GET", "{key}", "{n}"]]', more="parameters.n = { required = false }\n"), "Redis has no NULL."),
+        (commanded('[["GET", "{key}", "{n}"]]', more="parameters.n = { nullable = true }\n"), "Redis has no NULL."),
+        (REDIS + 'sql = "SELECT 1"\n', "or a list of Redis commands"),
+        (REDIS.replace('database = "cache"', 'database = "shop"'), "which speaks no Redis commands"),
+        (REDIS.replace('database = "cache"', 'database = "cache.ro"'), "cache.ro has no replicas."),
+        (READ.replace('"shop"', '"cache"') + '[databases.cache]\nurl="redis://cache"\n', "which speaks no SQL"),
+        (READ + 'answer = "replies"\n', "That is an answer of Redis commands."),
+        (READ + "base64 = true\n", "That is an answer of Redis commands."),
+        (REDIS.replace('"GET"', '"POST"', 1) + "cache_s = 5\n", "Only answers to GET"),
+    ],
+)
+def test_wrong_commands(tmp_path: Path, text: str, part: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path, text)
+    assert part in str(refused.value), refused.value
+
+
+def test_the_examples_of_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DB_PASSWORD", "REDIS_PASSWORD"):
+        monkeypatch.setenv(name, "x")
+    page = (Path(__file__).parents[3] / "docs/operations.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "outlive.toml"
+    path.write_text(re.sub(r"<what .*?>", "a" * 64, "".join(blocks)))
+    assert set(load(Origin(path=str(path)), {}).operations) == {"item", "order", "claim", "cart", "fill"}
 
 
 def test_a_problem_has_its_line(tmp_path: Path) -> None:

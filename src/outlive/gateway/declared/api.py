@@ -102,7 +102,8 @@ class Declared:
         async def once() -> Answer:
             return await self._answering.safely(run(work.Job()), told)
 
-        asked = (operation.name, principal.max_rows, msgspec.json.encode(values, order="sorted"))
+        difference = declaration.work.difference(principal)
+        asked = (operation.name, difference, msgspec.json.encode(values, order="sorted"))
         answer, age = await table.cache.answer(asked, operation.cache_s, http.operations_cache_bytes, once)
         if answer.status != 200:
             return response(answer)

@@ -7,12 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from outlive.config.inputs import Input, is_required
-from outlive.config.operations import Operation
 from outlive.config.values import schema_of as schema_of_parameter
-from outlive.gateway.conversation import Described
-from outlive.gateway.declared.description import Said
-from outlive.gateway.declared.schemas import schema_of
 from outlive.gateway.declared.table import Declaration
+from outlive.gateway.declared.work import Said
 
 _TYPED: Final = re.compile(r"\{(\w+):\w+\}")
 _ERRORS: Final = {
@@ -75,7 +72,7 @@ def openapi(version: str, declarations: Mapping[str, Declaration], said: Mapping
 def _described(declaration: Declaration, said: Said | None) -> dict[str, Any]:
     operation = declaration.operation
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    answer = {"application/json": {"schema": _answer(operation, said)}}
+    answer = {"application/json": {"schema": _answer(declaration, said)}}
     found: dict[str, Any] = {
         "operationId": operation.name,
         "parameters": [_parameter(one) for one in declaration.inputs if one.place != "body"],
@@ -112,22 +109,8 @@ def _parameter(found: Input) -> dict[str, Any]:
     }
 
 
-def _answer(operation: Operation, said: Said | None) -> dict[str, Any]:
-    if operation.answer == "affected":
-        members = {"affected": {"type": ["integer", "null"]}, "last_insert_id": {"type": "integer"}}
-        return {"type": "object", "required": ["affected"], "properties": members}
-    described = None if said is None else said.answer
-    if said is None or described is None or described.columns is None:
-        return {"type": "array"} if operation.answer == "rows" else {}
-    row = _row(described, said.protocol)
-    if operation.answer == "rows":
-        return {"type": "array", "items": row}
-    if operation.answer == "row":
-        return row
-    (first, *_) = row["properties"].values()
-    return dict(first)
-
-
-def _row(described: Described, protocol: str) -> dict[str, Any]:
-    columns = {column.name: schema_of(column, protocol) for column in described.columns or ()}
-    return {"type": "object", "required": list(columns), "properties": columns, "additionalProperties": False}
+def _answer(declaration: Declaration, said: Said | None) -> dict[str, Any]:
+    found = declaration.work.schema() or (None if said is None else said.schema())
+    if found is not None:
+        return found
+    return {"type": "array"} if declaration.operation.answer == "rows" else {}

@@ -11,7 +11,8 @@ from outlive.config.model import Config
 from outlive.config.operations import Operation
 from outlive.config.rules import REPLICA_SUFFIX
 from outlive.gateway.declared.cache import Cache
-from outlive.gateway.declared.works import Work, work_of
+from outlive.gateway.declared.work import Work
+from outlive.gateway.declared.works import work_of
 from outlive.gateway.failure import Failure
 
 

@@ -1,11 +1,7 @@
-"""What operations do: one statement, or a transaction, by the same way as `/v1/query` and `/v1/batch`.
-
-A kind of work is a class here: it says how it runs, and what its database says of it beforehand.
-"""
+"""What operations do with SQL: one statement, or a transaction, by the same way as `/v1/query` and `/v1/batch`."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,18 +14,21 @@ from outlive.gateway import work
 from outlive.gateway.conversation import Done
 from outlive.gateway.databases import Databases
 from outlive.gateway.declared.bindings import Bound, bind
+from outlive.gateway.declared.commands import Commands
+from outlive.gateway.declared.prepared import described
 from outlive.gateway.declared.refusals import refused
 from outlive.gateway.declared.shapes import collector, has_met, not_found, shaped
+from outlive.gateway.declared.work import Said, Work
 from outlive.gateway.failure import Failure
 from outlive.gateway.requests import Batch, Part, Query
 from outlive.gateway.rows import Rows
 
 
-class Work(ABC):
+class Statements(Work):
     """`statements` are what a database can be asked about before anything runs."""
 
     def __init__(self, operation: Operation) -> None:
-        self.operation = operation
+        Work.__init__(self, operation)
         self.statements: list[Bound] = []
 
     @property
@@ -37,28 +36,27 @@ class Work(ABC):
         """Which of `statements` gives the answer."""
         return 0
 
-    @abstractmethod
-    async def run(
-        self, job: work.Job, databases: Databases, principal: Principal, http: Http, values: Mapping[str, Any]
-    ) -> bytes:
-        """The answer's body. Raises Failure."""
+    def schema(self) -> dict[str, Any] | None:
+        """See `Work`."""
+        if self.operation.answer != "affected":
+            return None
+        members = {"affected": {"type": ["integer", "null"]}, "last_insert_id": {"type": "integer"}}
+        return {"type": "object", "required": ["affected"], "properties": members}
+
+    async def describe(self, databases: Databases) -> Said:
+        """See `Work`: each is prepared."""
+        return await described(databases, self.operation, self.statements, self.answering)
 
     def _acting(self, principal: Principal) -> Principal:
         """Its limits and the operation's. Its rules are for statements of its own."""
-        operation = self.operation
-        return replace(
-            principal,
-            rules=None,
-            max_rows=min(operation.max_rows, principal.max_rows),
-            max_time_s=min(operation.max_time_s, principal.max_time_s),
-        )
+        return replace(self.limited(principal), rules=None)
 
 
-class OneStatement(Work):
+class OneStatement(Statements):
     """It commits by itself."""
 
     def __init__(self, operation: Operation, inputs: Sequence[Input], protocol: str) -> None:
-        Work.__init__(self, operation)
+        Statements.__init__(self, operation)
         self._bound = bind(operation.sql, inputs, protocol)
         self.statements = [self._bound]
 
@@ -84,11 +82,11 @@ class OneStatement(Work):
             raise
 
 
-class Steps(Work):
+class Steps(Statements):
     """A transaction: all of it, or nothing."""
 
     def __init__(self, operation: Operation, inputs: Sequence[Input], protocol: str) -> None:
-        Work.__init__(self, operation)
+        Statements.__init__(self, operation)
         self.statements = [bind(step.sql, inputs, protocol) for step in operation.steps]
 
     @property
@@ -147,7 +145,11 @@ class _Answer(work.Writing):
         return b""
 
 
-KINDS: Final[dict[str, type[OneStatement] | type[Steps]]] = {"sql": OneStatement, "steps": Steps}
+KINDS: Final[dict[str, type[OneStatement] | type[Steps] | type[Commands]]] = {
+    "sql": OneStatement,
+    "steps": Steps,
+    "commands": Commands,
+}
 """By the member of the configuration that says what an operation does."""
 
 

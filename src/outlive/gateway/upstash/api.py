@@ -6,9 +6,7 @@ Nothing of it is left in a session when it is answered.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
 from typing import Any, Final
 
 import msgspec
@@ -24,10 +22,11 @@ from outlive.gateway.answering import Answering, Worker
 from outlive.gateway.endpoint import Post
 from outlive.gateway.failure import Failure
 from outlive.gateway.idempotency import Answer
+from outlive.gateway.redis_rights import Refused, check, check_subscription
+from outlive.gateway.redis_work import failure_of, within
 from outlive.gateway.upstash import replies, requests
-from outlive.gateway.upstash.rights import Refused, check, check_subscription
 from outlive.gateway.upstash.subscription import Subscription
-from outlive.proxy.redis.in_process import InProcessRedis, Lost, NotRun, TooLarge
+from outlive.proxy.redis.in_process import InProcessRedis, NotRun
 from outlive.proxy.redis.services import RedisServices
 from outlive.wire.redis.values import RedisError
 
@@ -190,16 +189,7 @@ class Upstash:
     def _worker(self, name: str, principal: Principal, run: Callable[[InProcessRedis], Awaitable[bytes]]) -> Worker:
         async def worker(_: work.Job) -> bytes:
             with self._answering.principals.place(name, principal):
-                try:
-                    redis = self._open()
-                except NotRun as error:
-                    raise failure_of(error) from None
-                with closing(redis):
-                    try:
-                        async with asyncio.timeout(principal.max_time_s):
-                            return await run(redis)
-                    except TimeoutError:
-                        raise _timed_out(principal.max_time_s) from None
+                return await within(principal.max_time_s, self._open, run)
 
         return worker
 
@@ -231,23 +221,6 @@ def _sync_token(request: Request) -> dict[str, str]:
     """There is one primary, which has every write that was answered: the caller's own token says as much."""
     token = request.headers.get(_SYNC, "")
     return {_SYNC: token} if 0 < len(token) <= _SYNC_CHARACTERS and token.isprintable() else {}
-
-
-def failure_of(error: RedisError) -> Failure:
-    """An error as it is told: what never ran is 503, all else is 400, so that nobody sends it again by itself."""
-    text = replies.text_of(error)
-    if isinstance(error, NotRun):
-        return Failure(503, "pool_full", text)
-    if isinstance(error, Lost):
-        return Failure(400, "connection_lost", text, outcome="unknown")
-    if isinstance(error, TooLarge):
-        return Failure(400, "result_too_large", text, outcome="done")
-    return Failure(400, "redis_error", text, outcome="failed")
-
-
-def _timed_out(seconds: float) -> Failure:
-    text = f"ERR Outlive: no reply within max_time_s ({seconds:g}); the command may or may not have taken effect"
-    return Failure(400, "timeout", text, outcome="unknown")
 
 
 def told(failure: Failure) -> Answer:

@@ -11,10 +11,9 @@ from typing import Any
 
 import msgspec
 
+from outlive.gateway.redis_work import text_of
 from outlive.wire.redis.decoding import Status
 from outlive.wire.redis.values import RedisError
-
-ERROR_CHARACTERS = 4096
 
 
 def result(reply: Any, *, base64: bool) -> bytes:
@@ -34,11 +33,6 @@ def item(reply: Any, *, base64: bool) -> dict[str, Any]:
     if isinstance(reply, Status) and reply == b"OK":
         return {"result": "OK"}
     return {"result": _plain(reply, base64)}
-
-
-def text_of(error: RedisError) -> str:
-    """An error's words."""
-    return error.text.decode("utf-8", "replace")[:ERROR_CHARACTERS]
 
 
 def _plain(reply: Any, base64: bool) -> Any:

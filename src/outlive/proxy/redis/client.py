@@ -8,14 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from outlive.proxy.phases import CLOSED, READY, RELAYING
-from outlive.proxy.redis import local, subscriptions
-from outlive.proxy.redis.abandon import Leftover
-from outlive.proxy.redis.transactions import whole_transaction
-from outlive.proxy.redis.unblocking import Unblocking
-from outlive.proxy.redis.uploading import UploadingClient
-from outlive.session.redis import client_session as steps
-from outlive.session.redis.commands import (
+from outlive.config.redis_commands import (
     ALONE,
     BLOCKING,
     FORBIDDEN,
@@ -24,10 +17,17 @@ from outlive.session.redis.commands import (
     ORDINARY,
     SUBSCRIBING,
     TRANSACTION,
-    Wait,
     kind_of,
     kind_of_name,
 )
+from outlive.proxy.phases import CLOSED, READY, RELAYING, WAITING
+from outlive.proxy.redis import local, subscriptions
+from outlive.proxy.redis.abandon import Leftover
+from outlive.proxy.redis.transactions import whole_transaction
+from outlive.proxy.redis.unblocking import Unblocking
+from outlive.proxy.redis.uploading import UploadingClient
+from outlive.session.redis import client_session as steps
+from outlive.session.redis.commands import Wait
 from outlive.wire.redis.commands import arguments_of
 from outlive.wire.redis.values import command, error, null
 
@@ -190,6 +190,14 @@ class RedisClient(UploadingClient):
         if wait is None or wait.seconds is None or wait.counts_replicas:
             return None
         return null(self.session.protocol, array=wait.is_array)
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether all that is unanswered waits for a connection still: nothing of it has reached a server."""
+        if self.phase == WAITING:
+            return not self._outstanding and not self._expected
+        line, entry = self._line, self._entry
+        return self._outstanding == 1 and line is not None and entry is not None and line.is_pending(entry)
 
     @property
     def is_blocked(self) -> bool:

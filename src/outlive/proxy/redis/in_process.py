@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from outlive.gateway.channel import InProcessRedisChannel
 from outlive.proxy.redis.client import RedisClient
 from outlive.proxy.redis.services import RedisServices
+from outlive.proxy.redis.transactions import may_be_shared
 from outlive.session.redis.client_session import RedisSession
 from outlive.upstream.redis.line import LOST, Entry
 from outlive.wire import ProtocolError
@@ -85,6 +86,7 @@ class InProcessRedis:
         self.channel.peer = peer
         self.client = self.channel.client = _Client(self.channel, session, route, services)
         self.closed = False
+        self.has_begun = True
         self._max_bytes = max_bytes
         self._scanner = ReplyScanner()
         self._part: list[bytes] = []
@@ -103,7 +105,9 @@ class InProcessRedis:
         return reply
 
     async def pipeline(self, commands: Sequence[Sequence[bytes]]) -> list[Reply]:
-        """The replies to commands that are sent at once, errors among them. Raises TooLarge."""
+        """The replies to commands that are sent at once, errors among them. Raises TooLarge. Where this is cancelled,
+        the client is closed, and `has_begun` says whether a server may have seen anything of it.
+        """
         if self._done is not None:
             raise RuntimeError("this client has a request under way already")
         if self.closed:
@@ -117,6 +121,7 @@ class InProcessRedis:
             self.client.data_received(b"".join([command(*words) for words in commands]))
             await done
         except asyncio.CancelledError:
+            self.has_begun = bool(self._replies) or not self.client.is_queued
             self.close()  # what is under way is nobody's any more
             raise
         finally:
@@ -127,7 +132,12 @@ class InProcessRedis:
         """MULTI, the commands, EXEC: the replies, errors among them; None where a watched key has changed. Raises
         RedisError where the transaction was not run (EXECABORT), with what was wrong with its first bad command.
         """
-        replies = await self.pipeline([[b"MULTI"], *commands, [b"EXEC"]])
+        if all(may_be_shared(words[0]) for words in commands):
+            replies = await self.pipeline([[b"MULTI"], *commands, [b"EXEC"]])
+        else:
+            # It takes a connection of its own. Were MULTI turned away there, what follows it would run all the same.
+            await self.run(b"MULTI")
+            replies = await self.pipeline([*commands, [b"EXEC"]])
         result: Reply = replies[-1]
         if isinstance(result, RedisError):
             raise next(reply for reply in replies if isinstance(reply, RedisError))

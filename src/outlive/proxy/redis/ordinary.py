@@ -10,9 +10,9 @@ from abc import abstractmethod
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from outlive.config.redis_commands import BY_NAME, LOCAL, ORDINARY, TABLE
 from outlive.proxy.client import ProxiedClient
 from outlive.proxy.phases import BUSY, CLOSED, READY
-from outlive.session.redis.commands import BY_NAME, LOCAL, ORDINARY, TABLE
 from outlive.upstream.redis.key import key_of
 from outlive.upstream.redis.line import LOST, Entry, Line
 from outlive.wire import ProtocolError

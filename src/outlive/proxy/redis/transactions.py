@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from outlive.session.redis.commands import BLOCKING, ORDINARY, kind_of_name
+from outlive.config.redis_commands import BLOCKING, ORDINARY, kind_of_name
 from outlive.wire.redis.commands import CommandScanner
 
 _ENDS: Final = (b"EXEC", b"DISCARD")
@@ -26,7 +26,12 @@ def whole_transaction(data: bytes, at: int) -> tuple[int, int]:
         name = scanner.name.upper()
         if name in _ENDS:
             return (end, count) if scanner.arguments == 1 else (0, 0)
-        if kind_of_name(scanner.name) not in (ORDINARY, BLOCKING) or name in _COUNTING_REPLICAS:
+        if not may_be_shared(name):
             return 0, 0
         at = end
     return 0, 0
+
+
+def may_be_shared(name: bytes) -> bool:
+    """Whether a transaction with this command can go over a shared line in one piece."""
+    return kind_of_name(name) in (ORDINARY, BLOCKING) and name.upper() not in _COUNTING_REPLICAS

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from outlive.config.redis_commands import ALONE, LOCAL, ORDINARY, kind_of_name
 from outlive.proxy.phases import READY, UPLOADING
 from outlive.proxy.redis.leasing import LeasingClient
 from outlive.session.redis import client_session as steps
-from outlive.session.redis.commands import ALONE, LOCAL, ORDINARY, kind_of_name
 from outlive.wire import ProtocolError
 from outlive.wire.redis.commands import CommandStream, head_of
 

@@ -120,6 +120,10 @@ class Line(Client):
                 self._acquire()
         return entry
 
+    def is_pending(self, entry: Entry) -> bool:
+        """Whether nothing of it was sent yet: there is no connection for it."""
+        return any(pending is entry for pending, _, _ in self._pending)
+
     def flush(self) -> None:
         """One write for what all clients said in this turn of the loop."""
         connection, outgoing = self.connection, self._outgoing

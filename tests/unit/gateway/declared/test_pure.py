@@ -12,7 +12,7 @@ from outlive.gateway.conversation import Described, Done
 from outlive.gateway.declared import shapes
 from outlive.gateway.declared.bindings import bind
 from outlive.gateway.declared.cache import Cache
-from outlive.gateway.declared.examination import _of_parameters
+from outlive.gateway.declared.prepared import _of_parameters
 from outlive.gateway.declared.refusals import refused
 from outlive.gateway.declared.requests import values_of
 from outlive.gateway.declared.table import MethodNotAllowed, Table

@@ -2,8 +2,8 @@
 
 import pytest
 
-from outlive.gateway.upstash.keys import keys_of
-from outlive.gateway.upstash.patterns import matcher
+from outlive.config.redis_keys import keys_of
+from outlive.gateway.redis_patterns import matcher
 from outlive.gateway.upstash.subscription import event
 
 

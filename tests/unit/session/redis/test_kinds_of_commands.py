@@ -2,7 +2,7 @@
 
 import pytest
 
-from outlive.session.redis.commands import (
+from outlive.config.redis_commands import (
     ALONE,
     BLOCKING,
     FORBIDDEN,
@@ -11,9 +11,9 @@ from outlive.session.redis.commands import (
     ORDINARY,
     SUBSCRIBING,
     TRANSACTION,
-    Wait,
     kind_of,
 )
+from outlive.session.redis.commands import Wait
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which keys a command touches, for principals with patterns of keys. What cannot be told is refused by who asks.
+"""Which of Redis' commands only read, and which keys a command touches. What cannot be told is refused by who asks.
 
 Source: COMMAND of Redis 7.0 and Valkey 9.1 (first, last and step of the keys; flags readonly, write and movablekeys),
 and of each command with movable keys its page in the documentation. Options are read as strictly as the server reads
@@ -180,3 +180,9 @@ def keys_of(words: Words) -> Keys:
     name = words[0].upper()
     found = READS.get(name) or WRITES.get(name)
     return None if found is None else found(words)
+
+
+def reads(words: Words) -> bool:
+    """Whether a command writes nothing, whatever its arguments. Of MEMORY only USAGE: PURGE and others do something."""
+    name = words[0].upper()
+    return name in READS and (name != b"MEMORY" or keys_of(words) is not None)

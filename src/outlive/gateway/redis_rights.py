@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from outlive.config import redis_commands as commands
 from outlive.config.http import Principal
-from outlive.gateway.upstash.keys import READS, WRITES, keys_of
-from outlive.gateway.upstash.patterns import matcher
-from outlive.session.redis import commands
+from outlive.config.redis_keys import READS, WRITES, keys_of, reads
+from outlive.gateway.redis_patterns import matcher
 
 PUBSUB: Final = frozenset((b"PUBLISH", b"SPUBLISH", b"SUBSCRIBE", b"PSUBSCRIBE"))
 _SCRIPTS: Final = frozenset((b"EVAL", b"EVALSHA", b"EVAL_RO", b"EVALSHA_RO", b"FCALL", b"FCALL_RO"))
@@ -38,7 +38,7 @@ def check(name: str, principal: Principal, words: Sequence[bytes]) -> None:
     gated = commands.kind_of(list(words)) == commands.GATED
     if (allowed is not None and command not in allowed) or (gated and (allowed is None or command not in allowed)):
         raise Refused(f"NOPERM {name} may not run the command {_shown(command)}")
-    if principal.read_only and not _reads(command, words):
+    if principal.read_only and not reads(words):
         raise Refused(f"NOPERM {name} is read_only: it may not run the command {_shown(command)}")
     if command in PUBSUB:
         check_channel(name, principal, words[1:2], pattern=command == b"PSUBSCRIBE")
@@ -73,11 +73,6 @@ def check_channel(name: str, principal: Principal, channels: Sequence[bytes], *,
             passed = any(matcher(each).fullmatch(channel) for each in patterns)
         if not passed:
             raise Refused(f"NOPERM {name} may not use one of the channels of this command")
-
-
-def _reads(command: bytes, words: Sequence[bytes]) -> bool:
-    """Of MEMORY only USAGE: PURGE and others do something at the server."""
-    return command in READS and (command != b"MEMORY" or keys_of(words) is not None)
 
 
 def _check_session(command: bytes, words: Sequence[bytes]) -> None:
