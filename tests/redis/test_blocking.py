@@ -145,3 +145,18 @@ def test_time_in_the_queue_counts(server: RedisServer, eventually: Callable[...,
             assert pushing.ask("GET", "a") == b"$-1\r\n"
         for talker in waiting:
             talker.close()
+
+
+def test_a_group_called_streams_blocks_no_shared_connection(
+    server: RedisServer, node: Node, eventually: Callable[..., None]
+) -> None:
+    """Its XREADGROUP waits on a connection of its own; the commands of all others are answered meanwhile."""
+    server.ask("XGROUP", "CREATE", "stream", "streams", "$", "MKSTREAM")
+    with Talker(node.redis_port) as waiter, Talker(node.redis_port) as other:
+        waiter.ask("SET", "warm", 1)
+        waiter.send("XREADGROUP", "GROUP", "streams", "block", "BLOCK", 0, "STREAMS", "stream", ">")
+        eventually(lambda: blocked(server) == 1)
+        for _ in range(20):
+            assert other.ask("GET", "warm") == b"$1\r\n1\r\n"
+        assert node.metric("outlive_clients") == 2
+    eventually(lambda: blocked(server) == 0)

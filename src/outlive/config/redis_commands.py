@@ -95,12 +95,21 @@ def kind_of(arguments: list[bytes]) -> int:
     return _SUBCOMMANDS.get((name, word), _SUBCOMMANDS[name, None])
 
 
+_VALUES: Final = {b"GROUP": 2, b"COUNT": 1, b"BLOCK": 1, b"CLAIM": 1}
+"""How many values follow an option of XREAD and XREADGROUP: a group may be called STREAMS, and a consumer BLOCK."""
+
+
 def block_option(arguments: list[bytes]) -> int:
-    """Where BLOCK's milliseconds stand in an XREAD or XREADGROUP; 0 where it does not block."""
-    for at, argument in enumerate(arguments[1:-1], 1):
-        word = argument.upper()
+    """Where BLOCK's milliseconds stand in an XREAD or XREADGROUP, the last of them as at the server; 0 where it does
+    not block.
+    """
+    found = 0
+    at = 1
+    while at < len(arguments) - 1:
+        word = arguments[at].upper()
         if word == b"STREAMS":
-            return 0  # what follows are names of keys
+            break  # what follows are names of keys
         if word == b"BLOCK":
-            return at + 1
-    return 0
+            found = at + 1
+        at += 1 + _VALUES.get(word, 0)
+    return found

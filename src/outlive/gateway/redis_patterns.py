@@ -15,14 +15,13 @@ _CACHED = 4096
 def matcher(pattern: str) -> re.Pattern[bytes]:
     """A regular expression whose fullmatch() decides."""
     glob = pattern.encode("utf-8", "surrogateescape")
-    # Of several stars in a row one is enough; the others would only make it slow.
-    glob = re.sub(rb"\*+", b"*", glob)
     parts: list[bytes] = []
     at = 0
     while at < len(glob):
         char = glob[at : at + 1]
         if char == b"*":
-            parts.append(b".*")
+            if parts[-1:] != [b".*"]:  # of several in a row one is enough; the others would only make it slow
+                parts.append(b".*")
         elif char == b"?":
             parts.append(b".")
         elif char == b"[":

@@ -16,6 +16,8 @@ POLL_MAX_MS: Final = 25_000
 STREAM_MAX_MS: Final = 600_000
 LEASE_MAX_MS: Final = 86_400_000
 TTL_MAX_MS: Final = 604_800_000
+FENCE_MAX: Final = (1 << 53) - 1
+"""The stores keep fences as doubles (Lua's numbers): above it two would be taken for the same."""
 
 Id = Annotated[str, Meta(pattern=ID, description="Of the caller's own invention, as a UUID: ASCII, 1 to 200.")]
 Lease = Annotated[int, Meta(ge=100, le=LEASE_MAX_MS, description="Milliseconds that a mutex is held without renewal.")]
@@ -42,7 +44,7 @@ class ReleaseRequest(Struct, forbid_unknown_fields=True, kw_only=True):
         int, Meta(ge=1, le=TTL_MAX_MS, description="Milliseconds for which a signal waits for its waiter.")
     ] = 3_600_000
     grant_id: GrantId | None = None
-    fence: Annotated[int, Meta(ge=0, description="Of the same grant.")] | None = None
+    fence: Annotated[int, Meta(ge=0, le=FENCE_MAX, description="Of the same grant.")] | None = None
 
 
 class AckRequest(Struct, forbid_unknown_fields=True, kw_only=True):
