@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
 
 from outlive.config.http import Principal
@@ -17,24 +16,12 @@ from outlive.gateway.failure import Failure, bad_request, draining, lost
 from outlive.gateway.rows import Column, Rows
 from outlive.gateway.rules.canon import Reading
 from outlive.gateway.rules.guard import Guard
+from outlive.gateway.statement import Statement
 from outlive.wire import ProtocolError
 
 Isolation = Literal["read uncommitted", "read committed", "repeatable read", "serializable"]
 CANCEL_S: Final = 5.0
 """How long a statement that was cancelled has to say so; then its connection is ended."""
-
-
-class Statement(NamedTuple):
-    """SQL and its parameters: a sequence where they are positional, a mapping where they are named.
-
-    `as_text`: where the protocol has prepared statements and plain text (MySQL), it is sent as text. `name`: without
-    SQL, one of the configuration's statements.
-    """
-
-    sql: str
-    parameters: Sequence[Any] | dict[str, Any] = ()
-    as_text: bool = False
-    name: str = ""
 
 
 class Done(NamedTuple):

@@ -15,10 +15,11 @@ from typing import Any, Final
 import msgspec
 
 from outlive.config.http import Http
-from outlive.gateway.conversation import Conversation, Done, Isolation, Statement
+from outlive.gateway.conversation import Conversation, Done, Isolation
 from outlive.gateway.failure import Failure
 from outlive.gateway.key_table import FORGOTTEN_AT_ONCE, MYSQL, POSTGRESQL, KeyTable
 from outlive.gateway.rows import Rows
+from outlive.gateway.statement import Statement
 
 _TRIES: Final = 4
 """A claim meets a missing table, or a row that is gone when it is read: then it is made again, so often at most."""

@@ -7,9 +7,10 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from outlive.gateway.conversation import Isolation, Statement
+from outlive.gateway.conversation import Isolation
 from outlive.gateway.failure import bad_request
 from outlive.gateway.rows import Form
+from outlive.gateway.statement import Statement
 
 Parameters = Annotated[
     list[Any] | dict[str, Any],

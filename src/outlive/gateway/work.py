@@ -9,12 +9,13 @@ from typing import Final, TypeVar
 import msgspec
 
 from outlive.config.http import Http, Principal
-from outlive.gateway.conversation import Conversation, Done, Statement
+from outlive.gateway.conversation import Conversation, Done
 from outlive.gateway.databases import Databases
 from outlive.gateway.durable import Once
 from outlive.gateway.failure import Failure
 from outlive.gateway.requests import Batch, Begin, InTransaction, Query
 from outlive.gateway.rows import Rows
+from outlive.gateway.statement import Statement
 from outlive.gateway.transactions import Transaction, Transactions
 from outlive.proxy.routes import READ_ONLY_SUFFIX
 

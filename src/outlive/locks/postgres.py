@@ -12,10 +12,11 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from outlive.gateway.conversation import Conversation, Statement
+from outlive.gateway.conversation import Conversation
 from outlive.gateway.databases import Databases
 from outlive.gateway.failure import Failure
 from outlive.gateway.rows import Rows
+from outlive.gateway.statement import Statement
 from outlive.locks.model import apply, end_of
 from outlive.locks.state import Applied, Limits, Lock, Signal, Step, Wait
 from outlive.locks.store import Batch, StoreFailure

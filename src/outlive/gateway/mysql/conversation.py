@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from outlive.gateway.channel import InProcessMySQLChannel
-from outlive.gateway.conversation import Conversation, Described, Done, Isolation, Statement
+from outlive.gateway.conversation import Conversation, Described, Done, Isolation
 from outlive.gateway.failure import bad_request
 from outlive.gateway.mysql.client import RequestMySQLClient
 from outlive.gateway.mysql.reply import DescribeReply, MySQLReply, PrepareReply, ResultReply
@@ -13,6 +13,7 @@ from outlive.gateway.mysql.types import bound, column, parse_definition
 from outlive.gateway.placeholders import questions
 from outlive.gateway.rows import Rows
 from outlive.gateway.rules.canon import Reading
+from outlive.gateway.statement import Statement
 from outlive.proxy.mysql.entry import MySQLEntry
 from outlive.proxy.mysql.gate import OFFERED
 from outlive.session.mysql.analysis import ANSI_QUOTES, MULTIBYTE_ESCAPES, NO_BACKSLASH_ESCAPES

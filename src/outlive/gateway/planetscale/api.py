@@ -21,7 +21,7 @@ from outlive.config.http import Principal
 from outlive.config.model import Config
 from outlive.gateway import work
 from outlive.gateway.answering import Answering, response
-from outlive.gateway.conversation import Done, Statement
+from outlive.gateway.conversation import Done
 from outlive.gateway.databases import Databases
 from outlive.gateway.endpoint import Post
 from outlive.gateway.failure import Failure, bad_request
@@ -31,6 +31,7 @@ from outlive.gateway.planetscale.errors import error_of, status_of
 from outlive.gateway.planetscale.rows import PlanetScaleRows, result
 from outlive.gateway.planetscale.sessions import Given, Owner, Sessions
 from outlive.gateway.requests import Begin, InTransaction, Query, read
+from outlive.gateway.statement import Statement
 from outlive.gateway.users import DatabaseUsers, named_by, refused
 from outlive.proxy.mysql.services import MySQLServices
 

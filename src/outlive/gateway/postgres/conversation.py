@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from outlive.gateway.channel import InProcessPostgresChannel
-from outlive.gateway.conversation import Conversation, Described, Done, Isolation, Statement
+from outlive.gateway.conversation import Conversation, Described, Done, Isolation
 from outlive.gateway.failure import bad_request
 from outlive.gateway.placeholders import numbered
 from outlive.gateway.postgres.client import RequestPostgresClient
@@ -13,6 +13,7 @@ from outlive.gateway.postgres.reply import DescribeReply, PostgresReply
 from outlive.gateway.postgres.types import bound
 from outlive.gateway.rows import Rows
 from outlive.gateway.rules.canon import Reading
+from outlive.gateway.statement import Statement
 from outlive.proxy.postgres.entry import PostgresEntry
 from outlive.session.postgres.client_session import ClientSession
 from outlive.session.postgres.replay import intern

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from outlive.config.content import ContentRules
 from outlive.config.http import Principal
@@ -17,11 +17,9 @@ from outlive.gateway.rules.canon import Dialect, Reading, Refused, canonical
 from outlive.gateway.rules.facts import Facts, Unreadable
 from outlive.gateway.rules.judge import judge
 from outlive.gateway.rules.parsing import TOO_LONG, Parsing
+from outlive.gateway.statement import Statement
 from outlive.observe.log import fields
 from outlive.observe.metrics import Tally
-
-if TYPE_CHECKING:
-    from outlive.gateway.conversation import Statement
 
 log = logging.getLogger("outlive.gateway.rules")
 
