@@ -38,9 +38,7 @@ def take(talker: Talker, length: int, meanwhile: Callable[[], object]) -> None:
             begun = True
 
 
-def test_replies_and_commands_of_512_mib(
-    server: RedisServer, node: Node, count: Callable[[int, int], int]
-) -> None:
+def test_replies_and_commands_of_512_mib(server: RedisServer, node: Node, count: Callable[[int, int], int]) -> None:
     """In memory that does not grow with them. Meanwhile others are answered."""
     length = count(48, 512) * MEGABYTE - (1024 if count(0, 1) else 0)
     before = rss_bytes(node.pid)
@@ -58,6 +56,34 @@ def test_replies_and_commands_of_512_mib(
         assert other.ask("GET", "a") == b"$1\r\n1\r\n"
         assert talker.ask("PING") == b"+PONG\r\n"
         assert rss_bytes(node.pid) - before < 24 * MEGABYTE
+
+
+@pytest.mark.parametrize("blocked", [0, 4])
+def test_large_commands_that_stall(server: RedisServer, eventually: Callable[..., None], blocked: int) -> None:
+    """However many of them, one connection is left to everybody else; and however many block, one is left to them."""
+    with Node.of(server, max_connections=4, key_switch_after_ms=1, acquire_timeout_s=20) as narrow:
+        others = [Talker(narrow.redis_port) for _ in range(blocked)]
+        for other in others:
+            other.send("BLPOP", f"fed by {blocked}", 0)
+        if blocked:
+            eventually(lambda: narrow.metric("outlive_server_connections", state="leased") == 2)
+        stalled = [Talker(narrow.redis_port) for _ in range(12)]
+        for talker in stalled:
+            talker.socket.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n" % MEGABYTE + b"x" * 100_000)
+        eventually(lambda: narrow.metric("outlive_server_connections", state="leased") >= 3)
+        eventually(lambda: narrow.metric("outlive_waiters") >= 9)
+        with Talker(narrow.redis_port, timeout_s=10) as innocent:
+            for number in range(300):  # over several of those moments in which the shared connection makes room
+                assert innocent.ask("SET", "n", number) == b"+OK\r\n"
+        for talker in stalled[:6]:
+            talker.close()
+        for talker in stalled[6:]:  # in turn: each has what the one before it had
+            talker.socket.sendall(b"x" * (MEGABYTE - 100_000) + b"\r\n")
+        for talker in stalled[6:]:
+            assert talker.hear() == b"+OK\r\n"
+        for talker in (*stalled, *others):
+            talker.close()
+        eventually(lambda: narrow.metric("outlive_server_connections", state="leased") == 0)
 
 
 def test_who_does_not_read(server: RedisServer, node: Node, eventually: Callable[..., None]) -> None:

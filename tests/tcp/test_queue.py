@@ -1,5 +1,6 @@
 """The budget, and the queue before it."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -144,8 +145,8 @@ def test_deadline_and_full_queue(entries, node: OutliveProcess, connect, eventua
     waiting = connect(node, entry.port)
     waiting.send(b"get secret-of-mine\r\n")
     eventually(lambda: node.metric("outlive_waiters", server=entry.server) == 1)
-    refused = connect(node, entry.port)
-    assert refused.rest() == (b"", RESET)
+    with contextlib.suppress(ConnectionResetError):  # which may be as early as that
+        assert connect(node, entry.port).rest() == (b"", RESET)
     assert time.monotonic() - started < 0.5, "at once"
     assert waiting.rest() == (b"", RESET)
     assert 0.4 < time.monotonic() - started < 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from outlive.config.addresses import Address
 from outlive.config.model import Config, Database, Protocol
@@ -11,14 +11,16 @@ from outlive.config.rules import CONTROL_CONNECTIONS
 from outlive.net.certificates import Certificates
 from outlive.proxy.assembly import Assembly
 from outlive.upstream.redis.dial import RedisDialer
-from outlive.upstream.redis.key import as_key, key_of
+from outlive.upstream.redis.key import HELD, UPLOAD, as_key, key_of
 from outlive.upstream.redis.route import RedisRoute
 from outlive.upstream.redis.sentinel import Sentinels
 from outlive.upstream.redis.server import RedisServer
 from outlive.upstream.users import Users
 
-_RESERVED = 2
+_RESERVED: Final = 2
 """Connections that blocked clients leave to those that feed them: one for what is shared, one for transactions."""
+_NOT_FOR_UPLOADS: Final = 1
+"""What those leave, too, who feed them with large values: they may stall for as long as they like."""
 
 
 class RedisAssembly(Assembly):
@@ -52,13 +54,16 @@ class RedisAssembly(Assembly):
             server.message_bytes_max = databases[address].client_output_buffer_bytes
 
     def groups(self, database: Database) -> Callable[[Hashable], Iterable[tuple[Hashable, int]]] | None:
-        """See `Assembly`: what may block, and what only tries a password."""
+        """See `Assembly`: what may block, what is large and slow perhaps, and what only tries a password."""
         held = max(1, database.max_connections - _RESERVED)
+        kept = max(1, database.max_connections - _NOT_FOR_UPLOADS)
 
         def groups_of(key: Hashable) -> list[tuple[Hashable, int]]:
             found = as_key(key)
             if found.attempt:
                 return [("passthrough", 1)]
-            return [("held", held)] if found.held else []
+            if found.use == HELD:
+                return [("held", held), ("kept", kept)]
+            return [("kept", kept)] if found.use == UPLOAD else []
 
         return groups_of

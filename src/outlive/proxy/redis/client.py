@@ -28,6 +28,7 @@ from outlive.proxy.redis.unblocking import Unblocking
 from outlive.proxy.redis.uploading import UploadingClient
 from outlive.session.redis import client_session as steps
 from outlive.session.redis.commands import Wait
+from outlive.upstream.redis.key import HELD, SHORTLY
 from outlive.wire.redis.commands import arguments_of
 from outlive.wire.redis.values import command, error, null
 
@@ -112,7 +113,7 @@ class RedisClient(UploadingClient):
         blocks = kind == BLOCKING and not self._multi_sent
         if blocks and self._wait is None:
             self._wait = Wait(arguments)
-        if not self.lease(held=blocks or kind == SUBSCRIBING):
+        if not self.lease(HELD if blocks or kind == SUBSCRIBING else SHORTLY):
             if self._refusal:
                 refusal, self._refusal = self._refusal, ""
                 self._wait = None

@@ -77,15 +77,18 @@ class LeasingClient(SharingClient):
 
     # -- beginning ---------------------------------------------------------------------------------
 
-    def lease(self, *, held: bool) -> bool:
-        """Whether the client has a connection of its own now; else it waits for one, or for what is outstanding."""
+    def lease(self, use: int) -> bool:
+        """Whether the client has a connection of its own now; else it waits for one, or for what is outstanding.
+
+        `use`: what for (`Key.use`).
+        """
         if self.connection is not None:
             return True
         if self._outstanding:
             return False
         self.follow_route()
         session = self.session
-        self.key = key_of(session.user, session.database, session.protocol, held=held)
+        self.key = key_of(session.user, session.database, session.protocol, use)
         connection = self.server.pool.acquire(self.key, None, self.last, self)
         if connection is None:
             self._queue()

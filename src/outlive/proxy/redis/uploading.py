@@ -10,6 +10,7 @@ from outlive.config.redis_commands import ALONE, LOCAL, ORDINARY, kind_of_name
 from outlive.proxy.phases import READY, UPLOADING
 from outlive.proxy.redis.leasing import LeasingClient
 from outlive.session.redis import client_session as steps
+from outlive.upstream.redis.key import UPLOAD
 from outlive.wire import ProtocolError
 from outlive.wire.redis.commands import CommandStream, head_of
 
@@ -43,7 +44,7 @@ class UploadingClient(LeasingClient):
         plain = kind in (ORDINARY, ALONE) or (arguments and arguments[0].upper() in _LARGE_LOCAL)
         if not plain or self.confined or self._raw or not self.authenticated:
             raise ProtocolError(f"more than {self.services.client_buffer_bytes} bytes in this command")
-        if not self.lease(held=False):
+        if not self.lease(UPLOAD):
             if self._refusal:
                 raise ProtocolError(self._refusal)
             return at

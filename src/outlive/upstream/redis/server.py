@@ -11,7 +11,7 @@ from outlive.pool.limits import Limits
 from outlive.upstream.failure import Failure
 from outlive.upstream.redis.connection import RedisConnection
 from outlive.upstream.redis.dial import RedisDialer, login_commands
-from outlive.upstream.redis.key import Key, as_key, key_of
+from outlive.upstream.redis.key import HELD, Key, as_key, key_of
 from outlive.upstream.redis.lines import Lines
 from outlive.upstream.redis.pubsub import SharedSubscription
 from outlive.upstream.server import Server
@@ -67,7 +67,7 @@ class RedisServer(Server):
         """The one that all subscribers of a user share."""
         found = self._subscriptions.get(user)
         if found is None:
-            found = self._subscriptions[user] = SharedSubscription(self, key_of(user, 0, 2, held=True))
+            found = self._subscriptions[user] = SharedSubscription(self, key_of(user, 0, 2, HELD))
         return found
 
     def stir(self) -> None:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from outlive.proxy.redis.subscriptions import Subscriptions
-from outlive.upstream.redis.key import key_of
+from outlive.upstream.redis.key import HELD, key_of
 from outlive.upstream.redis.line import LOST
 from outlive.upstream.redis.pubsub import PSUBSCRIBE, SUBSCRIBE, SharedSubscription
 from outlive.wire.redis.values import bulk
@@ -35,7 +35,7 @@ def server() -> FakeServer:
 
 @pytest.fixture
 def shared(server: FakeServer) -> SharedSubscription:
-    return SharedSubscription(server, key_of("default", 0, 2, held=True))
+    return SharedSubscription(server, key_of("default", 0, 2, HELD))
 
 
 def confirmation(kind: bytes, name: bytes, count: int = 1) -> bytes:
@@ -146,7 +146,7 @@ def test_too_large_for_anybody(server: FakeServer, shared: SharedSubscription) -
 
 def test_waits_for_a_connection() -> None:
     server = FakeServer(free=False)
-    shared, one = SharedSubscription(server, key_of("default", 0, 2, held=True)), Somebody()
+    shared, one = SharedSubscription(server, key_of("default", 0, 2, HELD)), Somebody()
     ask(shared, one, b"a")
     assert server.pool.queue == [shared]
     shared.lent(server.connection)
